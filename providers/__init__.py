@@ -1,0 +1,1 @@
+"""One file per foreign system. Depends on trioagent, never the reverse."""

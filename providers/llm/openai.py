@@ -1,0 +1,86 @@
+"""Any server that speaks OpenAI's /chat/completions: vLLM, llama.cpp, Ollama, OpenAI.
+
+The options are here; `providers.llm.chat_client` does the work.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import attrs
+import trio
+from attrs import validators as v
+
+from trioagent.interfaces import LanguageModel
+from trioagent.plugins import Provider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from providers.llm.chat_client import ChatClient
+
+
+def _is_base_url(_options: object, field: attrs.Attribute[str], value: str) -> None:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{field.name} must be like http://host:8000/v1: {value!r}")
+    if parts.username or parts.query or parts.fragment:
+        raise ValueError(f"{field.name} takes no password or query; see api_key, extra")
+
+
+def _is_json(_options: object, field: attrs.Attribute[Any], value: object) -> None:
+    try:
+        json.dumps(value)
+    except TypeError as error:
+        raise ValueError(f"{field.name} cannot be sent as JSON: {error}") from error
+
+
+def _is_key(_options: object, field: attrs.Attribute[str], value: str) -> None:
+    # The key itself must not be in the message.
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError(f"{field.name} has characters that no key has")
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """`[llm.openai]`: where the server is and what to ask of it."""
+
+    base_url: str = attrs.field(
+        default="http://127.0.0.1:8000/v1", validator=_is_base_url
+    )
+    """Up to and without "/chat/completions"."""
+    model: str = ""
+    """Empty takes the first of those that the server lists."""
+    api_key: str = attrs.field(
+        default="", validator=_is_key, repr=False, metadata={"secret": True}
+    )
+    max_tokens: int = attrs.field(default=80, validator=v.ge(1))
+    temperature: float = attrs.field(default=0.3, validator=[v.ge(0), v.le(2)])
+    connect_timeout_s: float = attrs.field(default=2.0, validator=v.gt(0))
+    first_token_timeout_s: float = attrs.field(default=10.0, validator=v.gt(0))
+    """From the request to the first sign of the model, thoughts included."""
+    token_timeout_s: float = attrs.field(default=5.0, validator=v.gt(0))
+    """Between two signs of the model."""
+    extra: dict[str, Any] = attrs.field(factory=dict, validator=_is_json)
+    """More keys for the body of the request; they win over the ones above."""
+
+
+def _make_client(options: Options) -> ChatClient:
+    """Takes tens of milliseconds: modules are imported and certificates read."""
+    from providers.llm.chat_client import ChatClient  # noqa: PLC0415 (see above)
+
+    return ChatClient(options)
+
+
+@asynccontextmanager
+async def _open(options: Options) -> AsyncIterator[LanguageModel]:
+    """Connects to nothing yet: the server may come later."""
+    client = await trio.to_thread.run_sync(_make_client, options)
+    async with client.closing():
+        yield client
+
+
+PROVIDER = Provider[Options, LanguageModel](options=Options, open=_open)

@@ -1,0 +1,391 @@
+"""Whole conversations on a virtual clock, with fake parts."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+import pytest
+import trio
+
+from tests.fakes import (
+    ANA,
+    BEN,
+    FakeLanguageModel,
+    FakeRecognizer,
+    FakeRoom,
+    FakeSynthesizer,
+    FakeVad,
+    Vocabulary,
+)
+from trioagent import Agent, Config, Parts
+from trioagent.config import BargeInConfig, PlaybackConfig, TurnConfig
+from trioagent.errors import ProviderError
+from trioagent.interfaces import (
+    HEARING_RATE_HZ,
+    LinkLost,
+    Pcm,
+    Speaker,
+    SpeakerLeft,
+)
+from trioagent.journal.events import Event, TurnJournal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from trio.testing import MockClock
+
+WORD_S = 0.3
+CONFIG = Config(
+    turn=TurnConfig(hold_ms=300, min_hold_ms=300, max_hold_ms=300),
+    playback=PlaybackConfig(fade_ms=0),
+)
+
+
+@attrs.define(eq=False)
+class Scene:
+    """An agent among fake parts, and what can be seen of it."""
+
+    config: Config = CONFIG
+    vocabulary: Vocabulary = attrs.Factory(Vocabulary)
+    room: FakeRoom = attrs.Factory(FakeRoom)
+    events: list[tuple[int, Event]] = attrs.Factory(list)
+    recognizer: FakeRecognizer = attrs.field(init=False)
+    model: FakeLanguageModel = attrs.Factory(FakeLanguageModel)
+    synthesizer: FakeSynthesizer = attrs.field(init=False)
+    agent: Agent = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.recognizer = FakeRecognizer(self.vocabulary)
+        self.synthesizer = FakeSynthesizer(self.vocabulary)
+        parts = Parts(
+            self.room, FakeVad(), self.recognizer, self.model, self.synthesizer
+        )
+        self.agent = Agent(parts, self.config, [self._observe])
+
+    def _observe(self, journal: TurnJournal, event: Event) -> None:
+        self.events.append((journal.number, event))
+
+    def names(self, turn: int) -> list[str]:
+        return [event.name for number, event in self.events if number == turn]
+
+    def find(self, name: str, turn: int = 1) -> Event:
+        return next(e for n, e in self.events if n == turn and e.name == name)
+
+    def words(self, text: str) -> Pcm:
+        return self.vocabulary.speech(text, WORD_S, HEARING_RATE_HZ)
+
+    async def say(self, text: str, speaker: Speaker = ANA, **how: object) -> None:
+        await self.room.say(speaker, self.words(text), **how)
+
+    @property
+    def spoken(self) -> str:
+        return self.vocabulary.read(self.room.spoken)
+
+    @property
+    def heard(self) -> list[tuple[str, str, str]]:
+        return [(e.speaker, e.said, e.heard) for e in self.agent.history.exchanges]
+
+    def idle(self) -> bool:
+        busy = (
+            self.recognizer.open_streams
+            + self.model.open_requests
+            + self.synthesizer.speaking
+        )
+        return not busy and not self.room.talk_open
+
+
+@asynccontextmanager
+async def running(scene: Scene) -> AsyncIterator[Scene]:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(scene.agent.run)
+        yield scene
+        nursery.cancel_scope.cancel()
+    assert scene.idle()
+
+
+async def test_what_is_said_is_answered(autojump_clock: MockClock) -> None:
+    async with running(Scene()) as scene:
+        await scene.say("hello out there", terminator=False)
+        await trio.sleep(5)
+    assert scene.spoken == "you said hello out there."
+    assert scene.heard == [("Ana", "hello out there", "you said hello out there.")]
+    assert scene.room.frames[-1].last
+    # The hold is over 300 ms after the last packet; the draft was ready long before.
+    first = scene.room.frames[0].time
+    assert first == pytest.approx(3 * WORD_S + 0.3, abs=0.01)
+
+
+async def test_frames_go_out_on_the_grid(autojump_clock: MockClock) -> None:
+    async with running(Scene()) as scene:
+        await scene.say("hello")
+        await trio.sleep(5)
+    times = [f.time for f in scene.room.frames]
+    assert np.diff(times) == pytest.approx(0.02)
+
+
+async def test_a_released_key_ends_the_turn_at_once(autojump_clock: MockClock) -> None:
+    async with running(Scene()) as scene:
+        await scene.say("hello there")
+        await trio.sleep(5)
+    assert scene.find("speech_ended").data["cause"] == "released"
+    ended = scene.find("speech_ended").t
+    assert ended == pytest.approx(2 * WORD_S - 0.06, abs=0.001)
+    assert scene.spoken == "you said hello there."
+
+
+async def test_a_voice_activated_client_is_answered_after_the_hold(
+    autojump_clock: MockClock,
+) -> None:
+    async with running(Scene()) as scene:
+        await scene.say("hello there", quiet_s=0.2)
+        await trio.sleep(5)
+    ended = scene.find("speech_ended")
+    assert ended.data["cause"] == "silence"
+    assert ended.t - ended.data["last_speech"] == pytest.approx(0.3, abs=0.001)
+
+
+async def test_a_pause_draft_with_other_words_is_never_heard(
+    autojump_clock: MockClock,
+) -> None:
+    async with running(Scene()) as scene:
+        await scene.say("what is", terminator=False)
+        await trio.sleep(0.25)
+        await scene.say("that thing", terminator=False)
+        await trio.sleep(6)
+    assert scene.spoken == "you said what is that thing."
+    assert scene.names(1).count("draft_discarded") == 1
+    assert scene.names(1).count("committed") == 1
+
+
+async def test_speech_that_resumes_before_the_reply_joins_the_turn(
+    autojump_clock: MockClock,
+) -> None:
+    scene = Scene()
+    scene.model.first_token_s = 0.6
+    async with running(scene):
+        await scene.say("hello there")  # released: final at once
+        await trio.sleep(0.3)
+        await scene.say("my friend")
+        await trio.sleep(6)
+    assert scene.spoken == "you said hello there my friend."
+    assert scene.heard == [
+        ("Ana", "hello there my friend", "you said hello there my friend.")
+    ]
+    assert "speech_resumed" in scene.names(1)
+
+
+async def test_noise_that_resumes_keeps_the_draft(autojump_clock: MockClock) -> None:
+    scene = Scene()
+    scene.model.first_token_s = 0.6
+    noise = np.full(3200, 999, np.int16)  # no word has this number
+    async with running(scene):
+        await scene.say("hello there")
+        await trio.sleep(0.2)
+        await scene.room.say(ANA, noise, terminator=False)
+        await trio.sleep(6)
+    assert scene.spoken == "you said hello there."
+    assert len(scene.model.prompts) == 1
+
+
+async def test_barge_in_cuts_the_reply_and_the_history(
+    autojump_clock: MockClock,
+) -> None:
+    scene = Scene()
+    scene.model.replies["tell me"] = "one two three four five six seven eight nine."
+    async with running(scene):
+        await scene.say("tell me")
+        await trio.sleep(1.0)
+        onset = trio.current_time()
+        await scene.say("stop it now")
+        await trio.sleep(6)
+    first, second = scene.heard
+    assert first[:2] == ("Ana", "tell me")
+    assert second[:2] == ("Ana", "stop it now")
+    interrupted = next(e for n, e in scene.events if e.name == "interrupted")
+    assert interrupted.data == {"reason": "barge-in", "by": "Ana"}
+    reply_1 = [f for f in scene.room.frames if f.time < scene.room.ends[0] + 1e-9]
+    # The first word confirms it, 100 ms after it is there; then no frame goes out.
+    assert scene.room.ends[0] == pytest.approx(onset + 0.12, abs=0.021)
+    heard = scene.vocabulary.read(np.concatenate([f.pcm for f in reply_1]))
+    assert heard.startswith(first[2])
+    assert len(heard.split()) - len(first[2].split()) <= 1
+    assert scene.spoken.endswith("you said stop it now.")
+
+
+async def test_speech_whose_words_are_late_interrupts_by_its_length(
+    autojump_clock: MockClock,
+) -> None:
+    scene = Scene()
+    scene.recognizer.lag_s = 5
+    scene.model.replies["tell me"] = "one two three four five six seven eight nine."
+    async with running(scene):
+        await scene.say("tell me")
+        await trio.sleep(1.0)
+        onset = trio.current_time()
+        await scene.say("stop it now")
+        await trio.sleep(6)
+    assert scene.room.ends[0] == pytest.approx(onset + 0.25, abs=0.021)
+
+
+async def test_the_next_prompt_holds_only_what_was_heard(
+    autojump_clock: MockClock,
+) -> None:
+    scene = Scene()
+    scene.model.replies["tell me"] = "one two three four five six seven eight nine."
+    async with running(scene):
+        await scene.say("tell me")
+        await trio.sleep(1.0)
+        await scene.say("stop it now")
+        await trio.sleep(6)
+    prompt = scene.model.prompts[-1]
+    assert [m.role for m in prompt] == ["system", "user", "assistant", "user"]
+    assert prompt[2].content == scene.heard[0][2]
+    assert "nine" not in prompt[2].content
+
+
+@pytest.mark.parametrize("text", ["uh huh", "okay", "yeah right"])
+async def test_a_backchannel_interrupts_nothing_and_is_not_answered(
+    text: str, autojump_clock: MockClock
+) -> None:
+    config = attrs.evolve(CONFIG, barge_in=BargeInConfig(confirm_ms=800))
+    scene = Scene(config)
+    scene.model.replies["tell me"] = "one two three four five six seven eight nine."
+    async with running(scene):
+        await scene.say("tell me")
+        await trio.sleep(1.0)
+        await scene.say(text)
+        await trio.sleep(6)
+    assert scene.spoken == "one two three four five six seven eight nine."
+    assert len(scene.heard) == 1
+    assert scene.find("outcome", turn=2).data["kind"] == "ignored"
+
+
+@pytest.mark.parametrize(
+    ("allow", "who", "cut"),
+    [
+        ("anyone", BEN, True),
+        ("addressee", BEN, False),
+        ("addressee", ANA, True),
+        ("nobody", ANA, False),
+    ],
+)
+async def test_who_may_interrupt(
+    allow: str, who: Speaker, cut: bool, autojump_clock: MockClock
+) -> None:
+    config = attrs.evolve(CONFIG, barge_in=BargeInConfig(allow=allow))
+    scene = Scene(config)
+    scene.model.replies["tell me"] = "one two three four five six seven eight nine."
+    async with running(scene):
+        await scene.say("tell me")
+        await trio.sleep(1.0)
+        await scene.say("hold everything please", who)
+        await trio.sleep(8)
+    assert ("nine." not in scene.spoken.split()) is cut
+    # Either way, both have been answered, one after the other.
+    assert scene.heard[-1][1] == "hold everything please"
+    assert scene.spoken.endswith("hold everything please.")
+
+
+async def test_two_speakers_at_once_are_both_answered(
+    autojump_clock: MockClock,
+) -> None:
+    config = attrs.evolve(CONFIG, barge_in=BargeInConfig(allow="nobody"))
+    async with running(Scene(config)) as scene:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scene.say, "hello there", ANA)
+            nursery.start_soon(scene.say, "good evening friend", BEN)
+        await trio.sleep(8)
+    assert [h[0] for h in scene.heard] == ["Ana", "Ben"]
+    assert "hello there." in scene.spoken
+    assert "good evening friend." in scene.spoken
+
+
+async def test_a_failed_model_is_spoken_about(autojump_clock: MockClock) -> None:
+    scene = Scene()
+    scene.model.fail = ProviderError("no")
+    async with running(scene):
+        await scene.say("hello")
+        await trio.sleep(5)
+        scene.model.fail = None
+        await scene.say("again please")
+        await trio.sleep(5)
+    assert scene.spoken.startswith("Sorry, something went wrong.")
+    assert scene.spoken.endswith("again please.")
+
+
+async def test_a_phrase_that_cannot_be_spoken_is_skipped(
+    autojump_clock: MockClock,
+) -> None:
+    scene = Scene()
+    scene.model.replies["tell me"] = (
+        "This is the first sentence here. The bad one is this one, sadly. "
+        "And this is the third sentence of it."
+    )
+    scene.synthesizer.fail_on = "bad"
+    async with running(scene):
+        await scene.say("tell me")
+        await trio.sleep(9)
+    assert "sadly" not in scene.spoken
+    assert scene.spoken.endswith("the third sentence of it.")
+    assert "bad" not in scene.heard[0][2]
+
+
+async def test_a_failed_recognizer_is_spoken_about(autojump_clock: MockClock) -> None:
+    scene = Scene()
+    scene.recognizer.fail = ProviderError("gone")
+    async with running(scene):
+        await scene.say("hello there")
+        await trio.sleep(5)
+        scene.recognizer.fail = None
+        await scene.say("hello again")
+        await trio.sleep(5)
+    assert scene.spoken.startswith("Sorry")
+    assert scene.spoken.endswith("hello again.")
+
+
+async def test_a_slow_synthesizer_underruns_and_goes_on(
+    autojump_clock: MockClock,
+) -> None:
+    scene = Scene()
+    scene.synthesizer.piece_s = 0.35  # 0.2 s of audio each 0.35 s
+    async with running(scene):
+        await scene.say("hello out there my friend")
+        await trio.sleep(9)
+    assert scene.spoken.replace(" ", "") == "yousaidhellooutttheremyfriend.".replace(
+        "ttt", "tt"
+    )
+    assert "underrun" in scene.names(1)
+
+
+async def test_a_lost_link_interrupts_and_nothing_more_is_claimed(
+    autojump_clock: MockClock,
+) -> None:
+    scene = Scene()
+    scene.model.replies["tell me"] = "one two three four five six seven eight nine."
+    async with running(scene):
+        await scene.say("tell me")
+        await trio.sleep(1.0)
+        scene.room.put(LinkLost("gone"))
+        scene.room.put(SpeakerLeft(ANA))
+        await trio.sleep(3)
+    assert "nine." not in scene.spoken
+    assert "nine." not in scene.heard[0][2]
+
+
+async def test_noise_without_words_is_ignored(autojump_clock: MockClock) -> None:
+    noise = np.full(8000, 999, np.int16)
+    async with running(Scene()) as scene:
+        await scene.room.say(ANA, noise)
+        await trio.sleep(3)
+    assert not scene.room.frames
+    assert not scene.heard
+    assert scene.find("outcome").data["kind"] == "ignored"
+
+
+async def test_the_agent_ends_with_its_room(autojump_clock: MockClock) -> None:
+    scene = Scene()
+    scene.room.close()
+    await scene.agent.run()

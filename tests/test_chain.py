@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from trioagent.chain import FallbackChain, Link
+from trioagent.errors import ProviderError, ProviderUnavailable
+from trioagent.interfaces import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NOTICE = "I can't reach my model, so I repeat."
+SAID_FIRST = NOTICE + " you said"
+DOWN = ProviderUnavailable("refused", hint="start it")
+STALLED = ProviderError("stalled")
+
+
+@attrs.define(eq=False)
+class FakeModel:
+    """Says `words`, then fails if `error` is set; unreachable if `check_error` is."""
+
+    name: str
+    words: tuple[str, ...] = ("ok",)
+    error: ProviderError | None = None
+    check_error: ProviderError | None = None
+    checks: list[float] = attrs.field(factory=list)
+    asked: list[tuple[Message, ...]] = attrs.field(factory=list)
+    delay_s: float = 0.0
+    open_replies: int = 0
+
+    def break_down(self, error: ProviderError = DOWN) -> None:
+        self.words, self.error, self.check_error = (), error, error
+
+    def recover(self) -> None:
+        self.words, self.error, self.check_error = ("ok",), None, None
+
+    async def check(self) -> None:
+        self.checks.append(trio.current_time())
+        await trio.lowlevel.checkpoint()
+        if self.check_error:
+            raise self.check_error
+
+    async def reply(
+        self, messages: Sequence[Message], tokens: trio.MemorySendChannel[str]
+    ) -> None:
+        self.asked.append(tuple(messages))
+        self.open_replies += 1
+        await trio.sleep(self.delay_s)
+        for word in self.words:
+            await tokens.send(word)
+        self.open_replies -= 1
+        if self.error:
+            raise self.error
+
+
+@attrs.define(eq=False)
+class Conversation:
+    """Asks the chain; a turn that was heard makes the history longer."""
+
+    chain: FallbackChain
+    history: list[Message] = attrs.field(factory=lambda: [Message("system", "x")])
+
+    async def ask(self, *, heard: bool = True) -> str:
+        user = Message("user", f"question {len(self.history)}")
+        send, receive = trio.open_memory_channel[str](math.inf)
+        with send:
+            await self.chain.reply([*self.history, user], send)
+        said = "".join([piece async for piece in receive])
+        if heard:
+            self.history += [user, Message("assistant", said)]
+        return said
+
+
+def chain_of(*models: FakeModel) -> FallbackChain:
+    first, *others = (Link(m, NOTICE if m.name == "echo" else "") for m in models)
+    return FallbackChain([first, *others])
+
+
+@pytest.fixture
+def best() -> FakeModel:
+    return FakeModel("best")
+
+
+@pytest.fixture
+def echo() -> FakeModel:
+    return FakeModel("echo", ("you ", "said"))
+
+
+async def test_the_best_replies(best: FakeModel, echo: FakeModel) -> None:
+    chain = chain_of(best, echo)
+    await chain.check()
+    assert await Conversation(chain).ask() == "ok"
+    assert chain.name == "best"
+    assert echo.asked == echo.checks == []
+
+
+@pytest.mark.parametrize("error", [DOWN, STALLED])
+async def test_the_next_one_takes_over_in_the_same_reply(
+    best: FakeModel, echo: FakeModel, error: ProviderError
+) -> None:
+    best.break_down(error)
+    talk = Conversation(chain_of(best, echo))
+    assert await talk.ask() == SAID_FIRST
+    assert await talk.ask() == "you said"
+    assert len(best.asked) == 1  # nobody waits for it again
+    assert talk.chain.name == "echo"
+
+
+async def test_a_notice_that_nobody_heard_is_said_again(
+    best: FakeModel, echo: FakeModel
+) -> None:
+    best.break_down()
+    talk = Conversation(chain_of(best, echo))
+    assert await talk.ask(heard=False) == SAID_FIRST
+    assert await talk.ask() == SAID_FIRST
+    assert await talk.ask() == "you said"
+
+
+async def test_it_comes_back_by_itself(
+    best: FakeModel,
+    echo: FakeModel,
+    nursery: trio.Nursery,
+    autojump_clock: trio.testing.MockClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    talk = Conversation(chain_of(best, echo))
+    nursery.start_soon(talk.chain.run)
+    await trio.sleep(5)
+    assert best.checks == []
+    best.break_down()
+    assert await talk.ask() == SAID_FIRST
+    await trio.sleep(20.5)
+    assert best.checks == [15.0, 25.0]
+    best.recover()
+    await trio.sleep(10)
+    assert await talk.ask() == "ok"
+    assert [r.message for r in caplog.records] == [
+        "best is down: refused\n  start it",
+        "best is back",
+    ]
+    await trio.sleep(100)
+    assert len(best.checks) == 3  # nothing is asked while nothing is down
+    best.break_down()
+    assert await talk.ask() == SAID_FIRST  # another outage, another notice
+
+
+async def test_one_that_only_seems_to_be_back_is_asked_less_and_less(
+    best: FakeModel,
+    echo: FakeModel,
+    nursery: trio.Nursery,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    best.break_down(STALLED)
+    best.check_error = None
+    talk = Conversation(chain_of(best, echo))
+    nursery.start_soon(talk.chain.run)
+    said = []
+    for _ in range(100):
+        said.append(await talk.ask())
+        await trio.sleep(1)
+    assert said == [SAID_FIRST] + ["you said"] * 99
+    assert len(best.asked) == 4  # at about 0, 10, 30, 70 s
+    best.recover()
+    await trio.sleep(100)
+    assert await talk.ask() == "ok"
+    best.break_down(STALLED)
+    assert await talk.ask() == SAID_FIRST
+    best.recover()
+    await trio.sleep(10.5)
+    assert await talk.ask() == "ok"
+
+
+async def test_a_second_real_model_needs_no_notice(
+    best: FakeModel, echo: FakeModel
+) -> None:
+    second = FakeModel("second", ("fine",))
+    best.break_down()
+    talk = Conversation(chain_of(best, second, echo))
+    assert await talk.ask() == "fine"
+    second.break_down()
+    assert await talk.ask() == SAID_FIRST
+
+
+async def test_what_broke_off_is_the_callers(best: FakeModel, echo: FakeModel) -> None:
+    best.error = STALLED
+    chain = chain_of(best, echo)
+    send, receive = trio.open_memory_channel[str](math.inf)
+    with send, pytest.raises(ProviderError, match="stalled"):
+        await chain.reply([Message("user", "hi")], send)
+    assert [piece async for piece in receive] == ["ok"]
+    assert echo.asked == []
+
+
+async def test_all_fail(best: FakeModel, echo: FakeModel) -> None:
+    best.break_down()
+    echo.break_down(STALLED)
+    talk = Conversation(chain_of(best, echo))
+    for call in (talk.chain.check, talk.ask, talk.ask):
+        with pytest.raises(ProviderUnavailable, match="no language model") as caught:
+            await call()
+        assert "best: refused\n  start it" in caught.value.message
+        assert "echo: stalled" in caught.value.message
+    best.recover()
+    assert await talk.ask() == "ok"  # all were down: any was worth another try
+    assert talk.chain.name == "best"
+
+
+async def test_a_check_spares_the_first_reply_the_wait(
+    best: FakeModel, echo: FakeModel
+) -> None:
+    best.break_down()
+    talk = Conversation(chain_of(best, echo))
+    await talk.chain.check()
+    assert await talk.ask() == SAID_FIRST
+    assert best.asked == []
+
+
+async def test_cancelling_ends_the_model(
+    best: FakeModel, echo: FakeModel, autojump_clock: trio.testing.MockClock
+) -> None:
+    best.delay_s = 60
+    talk = Conversation(chain_of(best, echo))
+    with trio.move_on_after(1) as scope:
+        await talk.ask()
+    assert scope.cancelled_caught
+    assert trio.current_time() == 1
+    assert best.open_replies == 1  # it was entered and left in the middle
+    assert echo.asked == []
+    assert talk.chain.name == "best"  # a cancelled reply is no failure
+
+
+async def test_a_reader_that_is_gone(best: FakeModel, echo: FakeModel) -> None:
+    send, receive = trio.open_memory_channel[str](0)
+    receive.close()
+    with pytest.raises(trio.BrokenResourceError):
+        await chain_of(best, echo).reply([Message("user", "hi")], send)
+    assert echo.asked == []
+
+
+def test_a_chain_needs_a_model() -> None:
+    with pytest.raises(ValueError, match="needs a model"):
+        FallbackChain([])

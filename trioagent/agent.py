@@ -1,0 +1,178 @@
+"""The agent of one room: its ears, its turns, its history."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import logging
+from collections.abc import Iterator, Sequence
+
+import attrs
+import trio
+
+from trioagent.config import Config
+from trioagent.decisions.history import Exchange, History
+from trioagent.decisions.interruption import BargeIn
+from trioagent.decisions.jitter import StartLevel
+from trioagent.ear import Ear, Utterance
+from trioagent.floor import Floor
+from trioagent.interfaces import (
+    LanguageModel,
+    LinkLost,
+    LinkRestored,
+    Recognizer,
+    Room,
+    RoomEvent,
+    Speaker,
+    SpeakerJoined,
+    SpeakerLeft,
+    Synthesizer,
+    VoiceActivityDetector,
+    VoicePacket,
+)
+from trioagent.journal.events import Observer, TurnJournal
+from trioagent.stages.draft import Voice
+from trioagent.turn import Conversation, Failed, Ignored, Outcome, Turn
+
+log = logging.getLogger(__name__)
+
+
+@attrs.frozen(eq=False)
+class Parts:
+    """What an agent is made of."""
+
+    room: Room
+    vad: VoiceActivityDetector
+    recognizer: Recognizer
+    language_model: LanguageModel
+    synthesizer: Synthesizer
+
+
+@attrs.define(eq=False)
+class Agent:
+    """Hears a room and answers in it. Make one, then `run` it in your own nursery.
+
+    Attributes:
+        parts: The room and the models; their owner opens and closes them.
+        config: How it behaves. Sections of providers are not looked at.
+        observers: Shown each event of each turn, at once.
+        history: The conversation so far.
+    """
+
+    parts: Parts
+    config: Config = attrs.Factory(Config)
+    observers: Sequence[Observer] = ()
+    history: History = attrs.field(init=False)
+    _conversation: Conversation = attrs.field(init=False)
+    _ears: dict[int, Ear] = attrs.Factory(dict)
+    _turns: dict[int, Turn] = attrs.Factory(dict)
+    """Each speaker's newest turn."""
+    _running: set[Turn] = attrs.Factory(set)
+    _numbers: Iterator[int] = attrs.Factory(lambda: itertools.count(1))
+    _nursery: trio.Nursery = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        parts, config = self.parts, self.config
+        self.history = History(config.agent.system_prompt, config.agent.history_turns)
+        voice = Voice(
+            parts.language_model,
+            parts.synthesizer,
+            parts.room.frame_rate_hz(parts.synthesizer.rate_hz),
+            config.chunker,
+            config.playback,
+            StartLevel(config.playback),
+            config.agent.failure_notice,
+        )
+        self._conversation = Conversation(
+            parts.room,
+            parts.recognizer,
+            voice,
+            self.history,
+            Floor(BargeIn(config.barge_in)),
+            config.turn,
+        )
+
+    async def run(self) -> None:
+        """Be in the room until its events end, or until cancelled.
+
+        If cancelled, running turns end at once and are not written into the history.
+        """
+        async with trio.open_nursery() as self._nursery:
+            async for event in self.parts.room.events:
+                self._take(event)
+            self._nursery.cancel_scope.cancel("the room is closed")
+
+    def _take(self, event: RoomEvent) -> None:
+        match event:
+            case VoicePacket():
+                self._ear(event.speaker).hear(event)
+            case SpeakerJoined(speaker):
+                self._ear(speaker)
+            case SpeakerLeft(speaker):
+                self._forget(speaker)
+            case LinkLost(reason):
+                log.warning("lost the room: %s", reason)
+                for turn in tuple(self._running):
+                    turn.interrupt("link lost")
+            case LinkRestored():
+                log.info("back in the room")
+
+    def _ear(self, speaker: Speaker) -> Ear:
+        ear = self._ears.get(speaker.id)
+        if ear is None:
+            ear = self._ears[speaker.id] = Ear(
+                speaker,
+                self.config.vad,
+                self._open_utterance,
+                vad=self.parts.vad.stream(),
+            )
+        return ear
+
+    def _forget(self, speaker: Speaker) -> None:
+        if (ear := self._ears.pop(speaker.id, None)) is not None:
+            ear.close()
+        if (turn := self._turns.pop(speaker.id, None)) is not None:
+            turn.interrupt("speaker left")
+
+    def _open_utterance(self, speaker: Speaker, utterance: Utterance) -> None:
+        """Somebody begins to speak: their turn goes on, or a new one opens."""
+        turn = self._turns.get(speaker.id)
+        if turn is None or not turn.hearable:
+            turn = self._open_turn(speaker)
+        turn.hear(utterance)
+
+    def _open_turn(self, speaker: Speaker) -> Turn:
+        number = next(self._numbers)
+        label = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        journal = TurnJournal(number, speaker.name, label, self.observers)
+        turn = Turn(speaker, self._conversation, journal)
+        journal.record("speech_started", speaker=speaker.name)
+        self._turns[speaker.id] = turn
+        self._running.add(turn)
+        self._nursery.start_soon(self._run_turn, turn, name=f"turn {number}")
+        return turn
+
+    async def _run_turn(self, turn: Turn) -> None:
+        try:
+            self._write_down(turn, await turn.run())
+        finally:
+            self._running.discard(turn)
+            if self._turns.get(turn.speaker.id) is turn:
+                del self._turns[turn.speaker.id]
+
+    def _write_down(self, turn: Turn, outcome: Outcome) -> None:
+        """What was said and heard becomes history, once, when it is known."""
+        if isinstance(outcome, Failed):
+            log.warning("turn %d failed: %s", turn.journal.number, _why(outcome.error))
+        if isinstance(outcome, Ignored):
+            return
+        if outcome.said:
+            exchange = Exchange(turn.speaker.name, outcome.said, outcome.heard)
+            self.history.add(exchange)
+
+
+def _why(error: BaseException) -> str:
+    """The error, and where it came from when it is one of ours to mend."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_why(one) for one in error.exceptions)
+    return str(error) or repr(error)

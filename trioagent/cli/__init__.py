@@ -1,0 +1,40 @@
+"""The command line: `trioagent [COMMAND]`. One file per command.
+
+Exit status: 0 done, 1 a check or the work failed, 2 wrong usage or configuration.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from trioagent.cli.arguments import parser
+from trioagent.errors import ConfigError, TrioagentError, own_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FAILED = 1
+USAGE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit status. What went wrong goes to stderr."""
+    given = parser().parse_args(arguments)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=given.log_level.upper(),
+        format="%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    # It tells of every request, and its lines hold whole addresses.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        status: int = given.command(given)
+    except (TrioagentError, BaseExceptionGroup) as error:
+        errors = own_errors(error)
+        for one in errors:
+            print(f"trioagent: {one}", file=sys.stderr)  # noqa: T201 - the answer
+        return USAGE if any(isinstance(e, ConfigError) for e in errors) else FAILED
+    return status

@@ -1,0 +1,114 @@
+"""What can be typed after `trioagent`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trioagent.config_file import load_config
+
+if TYPE_CHECKING:
+    from trioagent.config import Config
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser; `parse_args` gives a namespace whose `command` runs it."""
+    common = _common()
+    top = argparse.ArgumentParser(
+        prog="trioagent",
+        description="A voice agent for Mumble. Without a command, it joins the room "
+        "and talks.",
+        parents=[common],
+    )
+    version = f"trioagent {metadata.version('trioagent')}"
+    top.add_argument("--version", action="version", version=version)
+    top.set_defaults(
+        config=None,
+        overrides=[],
+        json=False,
+        log_level="info",
+        command=_lazily("trioagent.cli.run"),
+    )
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
+    _add_call(commands, common)
+    doctor = commands.add_parser(
+        "doctor",
+        parents=[common],
+        help="check libraries, models, server and endpoints, and say what to do",
+    )
+    doctor.set_defaults(command=_lazily("trioagent.cli.doctor"))
+    return top
+
+
+def config_of(given: argparse.Namespace) -> Config:
+    """The configuration that was asked for on the command line."""
+    return load_config(given.config, given.overrides)
+
+
+def _common() -> argparse.ArgumentParser:
+    # No defaults in here: a command's would hide what was given before its name.
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument(
+        "--config", type=Path, metavar="FILE", help="configuration file (TOML)"
+    )
+    common.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        metavar="SECTION.KEY=VALUE",
+        help="override one key of the configuration (repeatable)",
+    )
+    common.add_argument(
+        "--json", action="store_true", help="one JSON object per line on stdout"
+    )
+    common.add_argument(
+        "--log-level", choices=["debug", "info", "warning", "error"], help="stderr"
+    )
+    return common
+
+
+def _add_call(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    call = commands.add_parser(
+        "call",
+        parents=[common],
+        help="join as another user, speak, listen, and say what was heard when",
+        description="Joins the agent's channel as another user, plays recordings or "
+        "says texts in real time, and reports when the reply came.",
+    )
+    add = call.add_argument
+    add("wavs", nargs="*", type=Path, metavar="WAV", help="recordings to play")
+    add("--say", action="append", default=[], metavar="TEXT", help="a text to say")
+    add("--user", default="caller", help="our name in the room (default: caller)")
+    add("--interrupt-with", type=Path, metavar="WAV", help="interrupt each reply")
+    add("--interrupt-say", metavar="TEXT", help="interrupt each reply with a text")
+    add("--interrupt-at", type=float, default=1.0, metavar="S",
+        help="seconds into the reply (default: 1)")  # fmt: skip
+    add("--release", choices=["voice", "ptt", "none"], default="voice",
+        help="how our talk spurts end: by voice activation, by a key that is let go, "
+        "or without a sign (default: voice)")  # fmt: skip
+    add("--hold-ms", type=float, default=200.0,
+        help="silence sent before voice activation stops (default: 200)")  # fmt: skip
+    add("--timeout", type=float, default=15.0, metavar="S",
+        help="how long to wait for a reply (default: 15)")  # fmt: skip
+    add("--save", type=Path, metavar="WAV", help="write the replies to a file")
+    add("--transcribe", action="store_true", help="say what we heard in words")
+    call.set_defaults(command=_lazily("trioagent.cli.call"))
+
+
+def _lazily(module: str) -> Command:
+    """A command whose module is imported when it runs: `--help` stays quick."""
+
+    def command(given: argparse.Namespace) -> int:
+        run: Command = importlib.import_module(module).run
+        return run(given)
+
+    return command

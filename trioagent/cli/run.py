@@ -1,0 +1,55 @@
+"""`trioagent --config FILE`: join the room and talk."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+import trio
+
+from trioagent.app import run_agent
+from trioagent.cli.arguments import config_of
+from trioagent.journal.latency import metrics
+from trioagent.shutdown import until_signal
+
+if TYPE_CHECKING:
+    import argparse
+
+    from trioagent.interfaces import Room
+    from trioagent.journal.events import Event, TurnJournal
+
+log = logging.getLogger(__name__)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the agent until a signal comes."""
+    config = config_of(given)
+    observers = [_print_turn] if given.json else []
+
+    def on_ready(room: Room) -> None:
+        log.info(
+            "%s listens in %s: join with any Mumble client", room.name, room.address
+        )
+        if given.json:
+            _print(event="ready", name=room.name, address=room.address)
+
+    async def main() -> None:
+        await run_agent(config, observers, on_ready)
+
+    return trio.run(until_signal, main)
+
+
+def _print_turn(journal: TurnJournal, event: Event) -> None:
+    if event.name == "outcome":
+        _print(
+            event="turn",
+            turn=journal.number,
+            speaker=journal.speaker,
+            outcome=event.data["kind"],
+            **metrics(journal.events),
+        )
+
+
+def _print(**row: object) -> None:
+    print(json.dumps(row, ensure_ascii=False), flush=True)  # noqa: T201 - --json

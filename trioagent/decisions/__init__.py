@@ -1,0 +1,1 @@
+"""Decisions: values in, values out. Nothing in here awaits or reads a clock."""

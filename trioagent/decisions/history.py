@@ -1,0 +1,64 @@
+"""What was said and heard in a room, as a language model is shown it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from trioagent.interfaces import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@attrs.frozen
+class Exchange:
+    """One turn: what somebody said, and what they heard of the reply (maybe "")."""
+
+    speaker: str
+    said: str
+    heard: str
+
+
+@attrs.define(eq=False)
+class History:
+    """One room's conversation. Each turn is written once, when its outcome is known."""
+
+    system_prompt: str
+    max_turns: int
+    version: int = 0
+    """Grows with each turn: a reply made from an older version is out of date."""
+    _exchanges: list[Exchange] = attrs.Factory(list)
+
+    def add(self, exchange: Exchange) -> None:
+        """Write down a turn."""
+        self._exchanges.append(exchange)
+        self.version += 1
+        # Cutting half of it at once, and rarely, keeps the beginning of the prompt
+        # the same from turn to turn, which is what a server's prefix cache needs.
+        if len(self._exchanges) > 2 * self.max_turns:
+            del self._exchanges[: len(self._exchanges) - self.max_turns]
+
+    @property
+    def exchanges(self) -> Sequence[Exchange]:
+        """The turns, oldest first."""
+        return tuple(self._exchanges)
+
+    def prompt(self, speaker: str, text: str) -> tuple[Message, ...]:
+        """The messages that ask for a reply to what `speaker` says now.
+
+        Roles alternate whatever happened: what nobody answered is joined with what
+        was said next.
+        """
+        turns = [*self._exchanges, Exchange(speaker, text, "")]
+        several = len({turn.speaker for turn in turns}) > 1
+        messages = [Message("system", self.system_prompt)]
+        for turn in turns:
+            said = f"{turn.speaker}: {turn.said}" if several else turn.said
+            if messages[-1].role == "user":
+                said = f"{messages.pop().content}\n{said}"
+            messages.append(Message("user", said))
+            if turn.heard:
+                messages.append(Message("assistant", turn.heard))
+        return tuple(messages)

@@ -1,0 +1,82 @@
+"""What of a language model's text is spoken: no thoughts, no markup, no emoji."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import attrs
+
+_OPEN, _CLOSE = "<think>", "</think>"
+
+_FENCE = re.compile(r"```\w*")
+_LINK_TARGET = re.compile(r"\]\([^)\s]*\)")
+_LINE_START = re.compile(r"(?m)^\s*(?:#{1,6}\s+|>\s+|[-*+•]\s+)")
+_RULE = re.compile(r"(?m)^\s*([-*_])(?:\s*\1){2,}\s*$")
+_EMPHASIS = re.compile(r"(?<!\w)_+(?=\S)|(?<=\S)_+(?!\w)|\*+(?=\S)|(?<=\S)\*+|[`~\[\]]")
+_SPACE = re.compile(r"\s+")
+_LONELY_COMMA = re.compile(r"\s+(?=[,.;:!?](?:\s|$))")
+# Arrows, symbols and pictures begin here; what is below ("°", "©") is read aloud.
+_FIRST_PICTURE = 0x2190
+_JOINERS = {0x200D, 0xFE0E, 0xFE0F, 0x20E3}
+_SKIN_TONES = range(0x1F3FB, 0x1F400)
+
+
+@attrs.define(eq=False)
+class ThinkFilter:
+    """Removes `<think>…</think>`, however the tags are split over tokens."""
+
+    _inside: bool = False
+    _held: str = ""
+
+    def push(self, token: str) -> str:
+        """Add a token; return the text that is certainly outside."""
+        text, out = self._held + token, ""
+        while True:
+            tag = _CLOSE if self._inside else _OPEN
+            before, found, after = text.partition(tag)
+            if not found:
+                break
+            out += "" if self._inside else before
+            self._inside, text = not self._inside, after
+        keep = _tag_begins(text, tag)
+        if not self._inside:
+            out += text[: len(text) - keep]
+        self._held = text[len(text) - keep :]
+        return out
+
+    def finish(self) -> str:
+        """The text ends: what looked like the beginning of a tag was none."""
+        rest, self._held = self._held, ""
+        return "" if self._inside else rest
+
+
+def _tag_begins(text: str, tag: str) -> int:
+    """How many characters at the end of `text` may be the beginning of `tag`."""
+    for length in range(min(len(tag) - 1, len(text)), 0, -1):
+        if tag.startswith(text[-length:]):
+            return length
+    return 0
+
+
+def spoken_text(text: str) -> str:
+    """`text` without Markdown, emoji and control characters, in single spaces."""
+    text = _FENCE.sub(" ", text)
+    text = _RULE.sub(" ", text)
+    text = _LINK_TARGET.sub("", text)
+    text = _LINE_START.sub("", text)
+    text = _EMPHASIS.sub("", text)
+    text = "".join(filter(_is_spoken, text))
+    return _LONELY_COMMA.sub("", _SPACE.sub(" ", text)).strip()
+
+
+def _is_spoken(character: str) -> bool:
+    code = ord(character)
+    if character.isspace():
+        return True
+    if code in _JOINERS or code in _SKIN_TONES:
+        return False
+    category = unicodedata.category(character)
+    if category == "So":
+        return code < _FIRST_PICTURE
+    return category not in ("Cc", "Cf", "Co", "Cs", "Cn")

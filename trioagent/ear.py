@@ -1,0 +1,136 @@
+"""One speaker's ear: voice activity, pre-roll, and when an utterance begins.
+
+It has no task. Packets come in with `hear`; from an onset on they go into a channel,
+until whoever listens has heard enough and closes its end.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import attrs
+import numpy as np
+import trio
+
+from trioagent.config import VadConfig
+from trioagent.decisions.speech_gate import SpeechGate
+from trioagent.interfaces import HEARING_RATE_HZ, Pcm, Speaker, VadStream, VoicePacket
+
+# The detector forgets after such a gap: what follows is another scene.
+FORGET_AFTER_S = 0.2
+# A listener takes packets at once; this many (5 s) can only pile up behind a stall.
+UTTERANCE_PACKETS = 256
+
+
+@attrs.frozen(eq=False)
+class HeardAudio:
+    """A packet of an utterance, and whether it holds speech."""
+
+    pcm: Pcm
+    speech: bool
+    ends_talk: bool
+    time: float
+
+
+Utterance = trio.MemoryReceiveChannel[HeardAudio]
+OpenUtterance = Callable[[Speaker, Utterance], None]
+
+
+@attrs.define(eq=False)
+class Ear:
+    """Listens to one speaker for as long as they are in the channel."""
+
+    speaker: Speaker
+    config: VadConfig
+    open_utterance: OpenUtterance
+    """Called at each onset with the utterance that begins there."""
+    dropped: int = 0
+    """Packets that no listener took in time."""
+    _vad: VadStream = attrs.field(kw_only=True)
+    _gate: SpeechGate = attrs.field(init=False)
+    _rest: Pcm = attrs.field(init=False)
+    _pre_roll: deque[HeardAudio] = attrs.Factory(deque)
+    _utterance: trio.MemorySendChannel[HeardAudio] | None = None
+    _last_packet: float = -np.inf
+
+    def __attrs_post_init__(self) -> None:
+        config = self.config
+        self._gate = SpeechGate(
+            config.start_probability,
+            config.stop_probability,
+            config.min_speech_ms / 1000,
+        )
+        self._rest = np.zeros(0, np.int16)
+
+    def hear(self, packet: VoicePacket) -> None:
+        """Take the next packet of this speaker."""
+        if packet.time - self._last_packet > FORGET_AFTER_S:
+            self._forget()
+        self._last_packet = packet.time
+        speech = self._detect(packet.pcm)
+        audio = HeardAudio(packet.pcm, speech, packet.ends_talk, packet.time)
+        if self._utterance is not None and self._pass_on(self._utterance, audio):
+            return
+        self._keep(audio)
+        if self._gate.onset:
+            self._begin()
+
+    def close(self) -> None:
+        """The speaker left: an open utterance ends here."""
+        if self._utterance is not None:
+            self._utterance.close()
+            self._utterance = None
+
+    def _detect(self, pcm: Pcm) -> bool:
+        """Whether there is speech at the end of `pcm`."""
+        size = self._vad.frame_samples
+        pending = np.concatenate([self._rest, pcm])
+        whole = len(pending) - len(pending) % size
+        for start in range(0, whole, size):
+            probability = self._vad.probability(pending[start : start + size])
+            self._gate.update(probability, size / HEARING_RATE_HZ)
+        self._rest = pending[whole:]
+        return self._gate.speaking
+
+    def _pass_on(
+        self, utterance: trio.MemorySendChannel[HeardAudio], audio: HeardAudio
+    ) -> bool:
+        """Give it to the listener; False if that one has heard enough."""
+        try:
+            utterance.send_nowait(audio)
+        except trio.WouldBlock:
+            self.dropped += 1
+        except trio.BrokenResourceError:
+            self.close()
+            # A new utterance needs a new onset, not the rest of this one.
+            self._gate.reset()
+            return False
+        return True
+
+    def _keep(self, audio: HeardAudio) -> None:
+        self._pre_roll.append(audio)
+        kept_s = (self.config.pre_roll_ms + self.config.min_speech_ms) / 1000
+        while self._pre_roll_s() - self._length_s(self._pre_roll[0]) >= kept_s:
+            self._pre_roll.popleft()
+
+    def _begin(self) -> None:
+        send, receive = trio.open_memory_channel[HeardAudio](UTTERANCE_PACKETS)
+        for audio in self._pre_roll:
+            send.send_nowait(audio)
+        self._pre_roll.clear()
+        self._utterance = send
+        self.open_utterance(self.speaker, receive)
+
+    def _forget(self) -> None:
+        self._vad.reset()
+        self._gate.reset()
+        self._rest = self._rest[:0]
+        self._pre_roll.clear()
+
+    def _pre_roll_s(self) -> float:
+        return sum(map(self._length_s, self._pre_roll))
+
+    @staticmethod
+    def _length_s(audio: HeardAudio) -> float:
+        return len(audio.pcm) / HEARING_RATE_HZ

@@ -1,0 +1,147 @@
+"""What a turn's events cost: the metrics that users of voice agents know.
+
+Written as one JSON object per turn into `latency.jsonl`, and as one log line. All
+numbers are milliseconds; a key whose events did not happen is null.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trioagent.journal.events import Event, TurnJournal
+
+log = logging.getLogger("trioagent.turn")
+
+Metrics = dict[str, float | None]
+
+
+def metrics(events: Sequence[Event]) -> Metrics:
+    """The latencies of one turn.
+
+    vad_duration_ms: last speech → the decision that the turn is over.
+    asr_ms: that decision → the final transcript.
+    llm_ttft_ms, llm_total_ms: the spoken draft's request → first token, last token.
+    tts_ttfa_ms: its first phrase → first audio from the synthesizer.
+    total_ttfa_ms: last speech → first frame written to the room.
+    total_turn_ms: the turn's first sound → its outcome.
+    """
+    ended = _last(events, "speech_ended")
+    final = _last(events, "final")
+    first_frame = _last(events, "first_frame")
+    draft = first_frame.data["draft"] if first_frame else None
+    of_draft = [e for e in events if draft is not None and e.data.get("draft") == draft]
+    started = _first(of_draft, "draft_started")
+    last_speech = ended.data["last_speech"] if ended else None
+    ended_at = ended.t if ended else None
+    started_at = started.t if started else None
+    return {
+        "vad_duration_ms": _ms(last_speech, ended),
+        "asr_ms": _ms(ended_at, final),
+        "llm_ttft_ms": _ms(started_at, _first(of_draft, "llm_first_token")),
+        "llm_total_ms": _ms(started_at, _first(of_draft, "llm_done")),
+        "tts_ttfa_ms": _ms(
+            _time(_first(of_draft, "phrase")), _first(of_draft, "tts_first_audio")
+        ),
+        "total_ttfa_ms": _ms(last_speech, first_frame),
+        "total_turn_ms": _ms(0.0, _last(events, "outcome")),
+    }
+
+
+def counts(events: Sequence[Event]) -> dict[str, int]:
+    """How many drafts were made and discarded, with their tokens, and underruns."""
+    discarded = [e for e in events if e.name == "draft_discarded"]
+    names = [e.name for e in events]
+    return {
+        "drafts": names.count("draft_started"),
+        "drafts_discarded": len(discarded),
+        "tokens_discarded": sum(e.data["tokens"] for e in discarded),
+        "underruns": names.count("underrun"),
+    }
+
+
+@attrs.define(eq=False)
+class LatencyLog:
+    """An observer that writes one line per turn; `path` None writes only the log.
+
+    A file that cannot be written (a full disk) is reported once and then left alone.
+    """
+
+    path: Path | None
+    transcripts: bool = False
+    """Whether the log line shows what was said."""
+    _file: TextIO | None = None
+
+    def __call__(self, journal: TurnJournal, event: Event) -> None:
+        """Take an event; the last one of a turn writes its line."""
+        if event.name != "outcome":
+            return
+        measured = metrics(journal.events)
+        self._log(journal, event, measured)
+        self._write(
+            {
+                "turn": journal.number,
+                "time": journal.label,
+                "speaker": journal.speaker,
+                "outcome": event.data["kind"],
+                **measured,
+                **counts(journal.events),
+            }
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _log(self, journal: TurnJournal, outcome: Event, measured: Metrics) -> None:
+        said = _last(journal.events, "final")
+        text = f" {said.data['text']!r}" if said and self.transcripts else ""
+        log.info(
+            "turn %d %s %s%s TTFA=%s ASR=%s LLM=%s TTS=%s",
+            journal.number,
+            journal.speaker,
+            outcome.data["kind"],
+            text,
+            *(
+                "-" if measured[key] is None else f"{measured[key]:.0f}ms"
+                for key in ("total_ttfa_ms", "asr_ms", "llm_ttft_ms", "tts_ttfa_ms")
+            ),
+        )
+
+    def _write(self, line: dict[str, object]) -> None:
+        if self.path is None:
+            return
+        try:
+            if self._file is None:
+                self._file = self.path.open("a", buffering=1, encoding="utf-8")
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        except OSError as error:
+            log.warning("cannot write %s: %s; going on without it", self.path, error)
+            self.path = None
+
+
+def _first(events: Sequence[Event], name: str) -> Event | None:
+    return next((e for e in events if e.name == name), None)
+
+
+def _last(events: Sequence[Event], name: str) -> Event | None:
+    return _first(tuple(reversed(events)), name)
+
+
+def _time(event: Event | None) -> float | None:
+    return None if event is None else event.t
+
+
+def _ms(start: float | None, end: Event | None) -> float | None:
+    if start is None or end is None:
+        return None
+    return round((end.t - start) * 1000, 3)

@@ -1,0 +1,1 @@
+"""The stages of a turn: async, channel ends in, channel ends out."""

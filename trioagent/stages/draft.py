@@ -1,0 +1,199 @@
+"""A draft: a reply in the making, from the prompt to audio in its jitter buffer.
+
+Language model, phrases and synthesis run ahead inside the draft's own cancel scope,
+bounded by the jitter buffer. Nothing of it is heard until it is committed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from trioagent.config import ChunkerConfig, PlaybackConfig
+from trioagent.decisions.jitter import JitterBuffer, StartLevel
+from trioagent.decisions.phrases import PhraseCutter
+from trioagent.errors import ProviderError, first_error
+from trioagent.interfaces import LanguageModel, Message, Speech, Synthesizer
+from trioagent.journal.events import TurnJournal
+from trioagent.resampling import PhraseResampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TOKENS_AHEAD = 16
+PHRASES_AHEAD = 1
+PIECES_AHEAD = 4
+
+
+@attrs.frozen(eq=False)
+class Voice:
+    """How replies are made and sound: shared by all turns of a room."""
+
+    language_model: LanguageModel
+    synthesizer: Synthesizer
+    rate_hz: int
+    """The room's frame rate for this synthesizer."""
+    chunker: ChunkerConfig
+    playback: PlaybackConfig
+    start_level: StartLevel
+    failure_notice: str
+
+
+@attrs.define(eq=False)
+class Draft:
+    """A reply to `text`, the words it was made from.
+
+    Attributes:
+        prompt: What the language model is asked; empty for a reply without one.
+        history_version: The version of the history in `prompt`.
+        error: Why the reply is not what it should be, if it failed.
+        tokens: How many pieces the language model sent.
+        buffer: The audio.
+    """
+
+    number: int
+    text: str
+    prompt: tuple[Message, ...]
+    history_version: int
+    voice: Voice
+    journal: TurnJournal
+    error: ProviderError | None = None
+    tokens: int = 0
+    buffer: JitterBuffer = attrs.field(init=False)
+    _scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
+    _changed: trio.Event = attrs.Factory(trio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self.buffer = JitterBuffer(self.voice.rate_hz, self.voice.playback.fade_ms)
+
+    def discard(self) -> None:
+        """Cancel it. Safe before it has run, and twice."""
+        self._scope.cancel("draft discarded")
+        self.changed()
+
+    @property
+    def discarded(self) -> bool:
+        """Whether another draft took its place."""
+        return self._scope.cancel_called
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Return when `condition` of the buffer holds."""
+        while not condition():
+            await self._changed.wait()
+
+    def changed(self) -> None:
+        """The buffer changed: wake up who waits for it."""
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def prepare(self) -> None:
+        """Make the reply. Ends when all its audio is in the buffer, or discarded."""
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                tokens_in, tokens = trio.open_memory_channel[str](TOKENS_AHEAD)
+                phrases_in, phrases = trio.open_memory_channel[str](PHRASES_AHEAD)
+                nursery.start_soon(self._generate, tokens_in, name="generate")
+                nursery.start_soon(self._cut, tokens, phrases_in, name="cut phrases")
+                nursery.start_soon(self._synthesize, phrases, name="synthesize")
+            self.buffer.complete = True
+            self.changed()
+
+    async def _generate(self, tokens_in: trio.MemorySendChannel[str]) -> None:
+        """Prompt → tokens."""
+        with tokens_in:
+            if not self.prompt:
+                await tokens_in.send(self.text)
+                return
+            try:
+                await self.voice.language_model.reply(self.prompt, tokens_in)
+            except ProviderError as error:
+                self._failed(error)
+                await tokens_in.send(f"\n{self.voice.failure_notice}\n")
+            else:
+                self.journal.record("llm_done", draft=self.number, tokens=self.tokens)
+
+    async def _cut(
+        self,
+        tokens: trio.MemoryReceiveChannel[str],
+        phrases_in: trio.MemorySendChannel[str],
+    ) -> None:
+        """Tokens → phrases; what waits for the next token too long is spoken."""
+        cutter = PhraseCutter(self.voice.chunker)
+        timeout_s = self.voice.chunker.timeout_ms / 1000
+        with tokens, phrases_in:
+            while True:
+                phrases: list[str] = []
+                try:
+                    with trio.move_on_after(timeout_s) as scope:
+                        token = await tokens.receive()
+                except trio.EndOfChannel:
+                    break
+                if scope.cancelled_caught:
+                    phrases = cutter.timeout()
+                else:
+                    phrases = cutter.push(self._count(token))
+                for phrase in phrases:
+                    await phrases_in.send(phrase)
+            for phrase in cutter.finish():
+                await phrases_in.send(phrase)
+
+    def _count(self, token: str) -> str:
+        self.tokens += 1
+        if self.tokens == 1 and self.prompt and self.error is None:
+            self.journal.record("llm_first_token", draft=self.number)
+        return token
+
+    async def _synthesize(self, phrases: trio.MemoryReceiveChannel[str]) -> None:
+        """Phrases → audio in the buffer. A phrase that cannot be spoken is skipped."""
+        with phrases:
+            async for phrase in phrases:
+                self.journal.record("phrase", draft=self.number, text=phrase)
+                self.buffer.begin_phrase(phrase)
+                try:
+                    await self._speak(phrase)
+                except* ProviderError as group:
+                    self._failed(first_error(group))
+                else:
+                    self.buffer.end_phrase()
+                self.changed()
+
+    async def _speak(self, phrase: str) -> None:
+        """One phrase through the synthesizer, resampled for the room."""
+        resampler = PhraseResampler(self.voice.synthesizer.rate_hz, self.voice.rate_hz)
+        began, audio_s, held_back = trio.current_time(), 0.0, False
+        pieces_in, pieces = trio.open_memory_channel[Speech](PIECES_AHEAD)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._fill, phrase, pieces_in, name=f"say {phrase!r}")
+            with pieces:
+                async for piece in pieces:
+                    audio_s += len(piece.pcm) / self.voice.synthesizer.rate_hz
+                    held_back |= not self._has_room()
+                    await self.wait_until(self._has_room)
+                    self._put(resampler.push(piece))
+        self._put(Speech(resampler.finish()))
+        if not held_back:
+            took_s = trio.current_time() - began
+            self.voice.start_level.observe(audio_s, took_s)
+
+    async def _fill(
+        self, phrase: str, pieces_in: trio.MemorySendChannel[Speech]
+    ) -> None:
+        with pieces_in:
+            await self.voice.synthesizer.synthesize(phrase, pieces_in)
+
+    def _has_room(self) -> bool:
+        return self.buffer.level_s < self.voice.playback.ahead_s
+
+    def _put(self, speech: Speech) -> None:
+        if not len(speech.pcm):
+            return
+        if self.buffer.cursor == 0 and self.buffer.level_s == 0:
+            self.journal.record("tts_first_audio", draft=self.number)
+        self.buffer.put(speech.pcm, speech.words)
+        self.changed()
+
+    def _failed(self, error: ProviderError) -> None:
+        self.error = error
+        self.journal.record("provider_failed", draft=self.number, error=str(error))

@@ -1,0 +1,205 @@
+"""Listening: packets in, transcripts out.
+
+Two tasks per utterance: one follows packets and timers and decides when the speaker
+has paused or finished; the other feeds the recognizer, which may be slower. Silence
+has no packets, so the recognizer is given zeros in its place.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+import trio
+
+from trioagent.config import TurnConfig
+from trioagent.decisions.endpointing import Endpointer, Speaking
+from trioagent.errors import ProviderError, first_error
+from trioagent.interfaces import HEARING_RATE_HZ, Pcm, Recognizer, RecognizerStream
+from trioagent.journal.events import TurnJournal
+
+if TYPE_CHECKING:
+    from trioagent.ear import HeardAudio, Utterance
+
+# Enough for a streaming recognizer to let go of its last word.
+FLUSH_S = 0.3
+
+
+@attrs.frozen
+class Pause:
+    """The speaker is silent for a moment; these are their words so far."""
+
+    text: str
+
+
+@attrs.frozen
+class Final:
+    """The speaker has finished; these are their words."""
+
+    text: str
+
+
+@attrs.frozen
+class Unintelligible:
+    """The recognizer failed; what was said is lost."""
+
+    error: ProviderError
+
+
+Transcript = Pause | Final | Unintelligible
+OnSpeech = Callable[[float, str], None]
+
+
+@attrs.define(eq=False)
+class Listening:
+    """The listening of one turn, utterance after utterance.
+
+    A turn has more than one utterance when its speaker goes on before any reply was
+    heard; the transcript then covers all of them.
+    """
+
+    recognizer: Recognizer
+    config: TurnConfig
+    journal: TurnJournal
+    on_speech: OnSpeech
+    """Told, at each packet and hypothesis, the seconds of speech and the words."""
+    _earlier: str = ""
+
+    async def run(
+        self,
+        utterances: trio.MemoryReceiveChannel[Utterance],
+        transcripts: trio.MemorySendChannel[Transcript],
+    ) -> None:
+        """Listen until cancelled."""
+        with transcripts:
+            async for utterance in utterances:
+                try:
+                    with utterance:
+                        text = await self._hear_out(utterance, transcripts)
+                except* ProviderError as group:
+                    error = first_error(group)
+                    self.journal.record("provider_failed", error=str(error))
+                    await transcripts.send(Unintelligible(error))
+                else:
+                    self._earlier = text
+                    self.journal.record("final", text=text)
+                    await transcripts.send(Final(text))
+
+    async def _hear_out(
+        self, audio: Utterance, transcripts: trio.MemorySendChannel[Transcript]
+    ) -> str:
+        """Follow one utterance to its end; return all words of the turn."""
+        endpointer = Endpointer(self.config, trio.current_time())
+        hearing = _Hearing(self, endpointer)
+        async with self.recognizer.stream() as stream, trio.open_nursery() as nursery:
+            nursery.start_soon(hearing.follow, audio, transcripts, name="follow audio")
+            await hearing.recognize(stream)
+        return hearing.text
+
+
+@attrs.define(eq=False)
+class _Hearing:
+    """One utterance on its way through the recognizer."""
+
+    owner: Listening
+    endpointer: Endpointer
+    _hypothesis: str = ""
+    _speech_s: float = 0.0
+    _announced: str | None = None
+    _flushed: bool = False
+    _ended: bool = False
+    _pending: deque[Pcm] = attrs.Factory(deque)
+    _arrived: trio.Event = attrs.Factory(trio.Event)
+    _wait: trio.CancelScope = attrs.Factory(trio.CancelScope)
+
+    @property
+    def text(self) -> str:
+        """All words of the turn so far."""
+        return f"{self.owner._earlier} {self._hypothesis}".strip()  # noqa: SLF001 - its own part
+
+    # --- following packets and timers --------------------------------------------
+
+    async def follow(
+        self, audio: Utterance, transcripts: trio.MemorySendChannel[Transcript]
+    ) -> None:
+        """Take packets until the utterance has ended; tell of pauses."""
+        while not self._ended:
+            now = trio.current_time()
+            state = self.endpointer.state(now)
+            if state is Speaking.ENDED:
+                self._end(self.endpointer.cause)
+            elif state is Speaking.PAUSED:
+                await self._pause(now, transcripts)
+                await self._next(audio)
+            else:
+                self._announced, self._flushed = None, False
+                await self._next(audio)
+
+    async def _next(self, audio: Utterance) -> None:
+        """Wait for a packet, or until the silence means something else."""
+        wake_at = self.endpointer.wake_at(trio.current_time())
+        with trio.CancelScope(deadline=wake_at) as self._wait:
+            try:
+                heard = await audio.receive()
+            except trio.EndOfChannel:
+                self._end("left")
+            else:
+                self._hear(heard)
+
+    def _hear(self, heard: HeardAudio) -> None:
+        self.endpointer.heard(
+            heard.time, speech=heard.speech, ends_talk=heard.ends_talk
+        )
+        if heard.speech:
+            self._speech_s += len(heard.pcm) / HEARING_RATE_HZ
+            self.owner.on_speech(self._speech_s, self.text)
+        self._queue(heard.pcm)
+
+    async def _pause(
+        self, now: float, transcripts: trio.MemorySendChannel[Transcript]
+    ) -> None:
+        if not self._flushed and self.endpointer.packets_stopped(now):
+            self._flushed = True
+            self._queue(np.zeros(int(FLUSH_S * HEARING_RATE_HZ), np.int16))
+        if self._announced != self.text:
+            self._announced = self.text
+            self.owner.journal.record("pause", text=self.text)
+            await transcripts.send(Pause(self.text))
+
+    def _end(self, cause: str) -> None:
+        journal = self.owner.journal
+        last_speech = journal.since(self.endpointer.last_speech)
+        journal.record("speech_ended", cause=cause, last_speech=last_speech)
+        self._ended = True
+        self._arrived.set()
+
+    # --- feeding the recognizer --------------------------------------------------
+
+    async def recognize(self, stream: RecognizerStream) -> None:
+        """Feed what arrived, as much at a time as there is; then finish."""
+        while not self._ended or self._pending:
+            if not self._pending:
+                await self._arrived.wait()
+                continue
+            pcm = np.concatenate(self._pending)
+            self._pending.clear()
+            self._arrived = trio.Event()
+            self._take_hypothesis(await stream.feed(pcm))
+        self._take_hypothesis(await stream.finish())
+
+    def _queue(self, pcm: Pcm) -> None:
+        self._pending.append(pcm)
+        self._arrived.set()
+
+    def _take_hypothesis(self, text: str) -> None:
+        if text == self._hypothesis:
+            return
+        self._hypothesis = text
+        self.owner.journal.record("partial", text=self.text)
+        self.endpointer.words(text)
+        self.owner.on_speech(self._speech_s, self.text)
+        # The words may have changed what the silence means: let `follow` look again.
+        self._wait.deadline = trio.current_time()

@@ -1,0 +1,77 @@
+"""Playback: committed drafts in, frames into the room.
+
+One frame per tick at absolute deadlines, never a burst after a stall. The write and
+the cursor that records it are one step, with no checkpoint between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from trioagent.decisions.jitter import StartLevel
+from trioagent.interfaces import FRAME_S, Room
+from trioagent.journal.events import TurnJournal
+from trioagent.stages.draft import Draft
+
+# A tick this late moves the schedule instead of being made up for: the clients'
+# jitter buffers remember bursts.
+LATE_S = 2 * FRAME_S
+
+
+@attrs.define(eq=False)
+class Playback:
+    """Plays one draft."""
+
+    draft: Draft
+    room: Room
+    start_level: StartLevel
+    journal: TurnJournal
+    begin: Callable[[], bool]
+    """Called in the same step as the first write; False: it must not be heard."""
+
+    async def run(self) -> bool:
+        """Play the draft to its end; False if it must not be heard after all.
+
+        If cancelled, the talk spurt ends at once.
+        """
+        try:
+            while True:
+                await self.draft.wait_until(self._can_go_on)
+                if self.draft.discarded:
+                    return False
+                if self.draft.buffer.drained:
+                    return True
+                if not await self._play_run():
+                    return False
+        finally:
+            self.room.end_talk()
+
+    def _can_go_on(self) -> bool:
+        buffer = self.draft.buffer
+        ready = buffer.ready(self.start_level.seconds)
+        return ready or buffer.drained or self.draft.discarded
+
+    async def _play_run(self) -> bool:
+        """Write frames until there is none left; False if there must be none."""
+        buffer = self.draft.buffer
+        start, index = trio.current_time(), 0
+        while not buffer.drained:
+            await trio.sleep_until(start + index * FRAME_S)
+            late_s = trio.current_time() - (start + index * FRAME_S)
+            if late_s > LATE_S:
+                start += late_s
+            if buffer.cursor == 0 and not self.begin():
+                return False
+            frame = buffer.take()
+            if frame is None:
+                self.room.end_talk()
+                self.journal.record("underrun")
+                return True
+            self.room.write(frame, buffer.rate_hz, last=buffer.drained)
+            self.draft.changed()
+            index += 1
+        self.journal.record("last_frame")
+        return True

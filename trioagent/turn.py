@@ -1,0 +1,258 @@
+"""One user turn: a nursery whose cancel scope is the barge-in.
+
+The stages in their order: listening → drafting → playback. `Turn.interrupt` is the
+only way to stop a reply, and the outcome is a value.
+"""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+import trio
+
+from trioagent.config import TurnConfig
+from trioagent.decisions.history import History
+from trioagent.decisions.interruption import is_backchannel
+from trioagent.decisions.text import words_of
+from trioagent.ear import Utterance
+from trioagent.floor import Floor, Replying
+from trioagent.interfaces import Recognizer, Room, Speaker
+from trioagent.journal.events import TurnJournal
+from trioagent.stages.draft import Draft, Voice
+from trioagent.stages.drafting import Drafting
+from trioagent.stages.listening import Listening, Transcript
+from trioagent.stages.playback import Playback
+
+TRANSCRIPTS_AHEAD = 4
+
+
+@attrs.frozen
+class Answered:
+    """The reply was played to its end."""
+
+    said: str
+    heard: str
+
+
+@attrs.frozen
+class Interrupted:
+    """The turn was stopped; `heard` is what had been played of its reply."""
+
+    said: str
+    heard: str
+    reason: str
+    by: str = ""
+
+
+@attrs.frozen
+class Ignored:
+    """There was nothing to answer."""
+
+    said: str
+    why: str
+
+
+@attrs.frozen
+class Failed:
+    """The reply could not be made, or not all of it."""
+
+    said: str
+    heard: str
+    error: BaseException
+
+
+Outcome = Answered | Interrupted | Ignored | Failed
+
+
+@attrs.frozen(eq=False)
+class Conversation:
+    """What all turns of a room share."""
+
+    room: Room
+    recognizer: Recognizer
+    voice: Voice
+    history: History
+    floor: Floor
+    config: TurnConfig
+
+
+@attrs.define(eq=False)
+class Turn:
+    """What somebody says, and the reply to it."""
+
+    speaker: Speaker
+    conversation: Conversation
+    journal: TurnJournal
+    audible: bool = False
+    """Whether its reply is being heard now."""
+    _said: str = ""
+    _talking: bool = False
+    _ignored: str = ""
+    _played: Draft | None = None
+    _over: bool = False
+    _interruption: tuple[str, str] | None = None
+    _opened_over: Replying | None = None
+    _scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
+    _stages: trio.CancelScope = attrs.Factory(trio.CancelScope)
+    _before_sound: trio.CancelScope = attrs.Factory(trio.CancelScope)
+    _utterances: trio.MemorySendChannel[Utterance] = attrs.field(init=False)
+    _to_hear: trio.MemoryReceiveChannel[Utterance] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        channel = trio.open_memory_channel[Utterance](math.inf)
+        self._utterances, self._to_hear = channel
+        self._opened_over = self.conversation.floor.speaking
+
+    @property
+    def hearable(self) -> bool:
+        """Whether what its speaker says now still belongs to it."""
+        return self._played is None and not self._over
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped."""
+        return self._interruption is not None
+
+    def hear(self, utterance: Utterance) -> None:
+        """Listen to this utterance; a reply that was about to start waits for it."""
+        if self._said:
+            self.journal.record("speech_resumed")
+        self._talking = True
+        self._before_sound.cancel("the speaker goes on")
+        self._utterances.send_nowait(utterance)
+
+    def interrupt(self, reason: str, *, by: str = "") -> None:
+        """Stop now. Safe before, during and after `run`, and twice."""
+        if not self._over:
+            self._over = True
+            self._interruption = (reason, by)
+            self.journal.record("interrupted", reason=reason, by=by)
+            self._scope.cancel(reason)
+
+    async def run(self) -> Outcome:
+        """Listen, draft, speak. Cancellation from outside is not an outcome."""
+        failure: BaseExceptionGroup[Exception] | None = None
+        try:
+            with self._scope:
+                await self._run_stages()
+        except* Exception as group:  # noqa: BLE001 - it ends this turn, not the agent
+            failure = group
+        finally:
+            self._close()
+        outcome = self._outcome(failure)
+        self.journal.record("outcome", kind=type(outcome).__name__.lower())
+        return outcome
+
+    async def _run_stages(self) -> None:
+        shared = self.conversation
+        listening = Listening(
+            shared.recognizer, shared.config, self.journal, self._on_speech
+        )
+        drafting = Drafting(
+            self.speaker.name,
+            shared.voice,
+            shared.history,
+            shared.config,
+            self.journal,
+            self._on_final,
+        )
+        with self._stages:
+            async with trio.open_nursery() as nursery:
+                heard_in, heard = trio.open_memory_channel[Transcript](
+                    TRANSCRIPTS_AHEAD
+                )
+                drafts_in, drafts = trio.open_memory_channel[Draft](0)
+                nursery.start_soon(
+                    listening.run, self._to_hear, heard_in, name="listening"
+                )
+                nursery.start_soon(drafting.run, heard, drafts_in, name="drafting")
+                nursery.start_soon(self._speak, drafts, name="playback")
+
+    async def _speak(self, committed: trio.MemoryReceiveChannel[Draft]) -> None:
+        """Play the committed draft, unless its speaker goes on before it sounds."""
+        with committed:
+            async for draft in committed:
+                with trio.CancelScope() as self._before_sound:
+                    if await self._play(draft):
+                        self._finish()
+
+    async def _play(self, draft: Draft) -> bool:
+        """Wait for the floor, play; False if the draft must not be heard."""
+        shared = self.conversation
+
+        def begin() -> bool:
+            # Rule 1, where it counts: nothing may have changed since the commit.
+            if draft.discarded or self._talking:
+                return False
+            self._played, self.audible = draft, True
+            self.journal.record("first_frame", draft=draft.number)
+            return True
+
+        level = shared.voice.start_level
+        playback = Playback(draft, shared.room, level, self.journal, begin)
+        async with shared.floor.held_by(self):
+            self.journal.record("floor_taken")
+            try:
+                played = await playback.run()
+            finally:
+                self.audible = False
+        if played:
+            self._played = draft
+        return played
+
+    def _on_speech(self, speech_s: float, text: str) -> None:
+        self.conversation.floor.heard(self, speech_s, text)
+
+    def _on_final(self, text: str | None) -> bool:
+        """Whether there is something to say; if not, the turn is over."""
+        self._talking = False
+        if text is None:
+            return True
+        self._said = text
+        over = self._opened_over
+        if not words_of(text):
+            self._ignored = "no words"
+        elif over is not None and not over.interrupted:
+            backchannels = self.conversation.floor.barge_in.config.backchannels
+            if is_backchannel(text, backchannels):
+                self._ignored = "backchannel"
+        if self._ignored:
+            self._finish()
+        return not self._ignored
+
+    def _finish(self) -> None:
+        """All is said: end the stages that still run."""
+        self._over = True
+        self._stages.cancel("the turn is over")
+
+    def _close(self) -> None:
+        """Let go of what others may still hold on to."""
+        self._over = True
+        self._opened_over = None
+        self._utterances.close()
+        # An utterance that nobody took: its ear must know that nobody listens.
+        while True:
+            try:
+                self._to_hear.receive_nowait().close()
+            except (trio.WouldBlock, trio.EndOfChannel):
+                break
+        self._to_hear.close()
+
+    def _outcome(self, failure: BaseExceptionGroup[Exception] | None) -> Outcome:
+        """How it ended, from what is left behind."""
+        played = self._played
+        heard = played.buffer.heard() if played is not None else ""
+        if failure is not None:
+            return Failed(self._said, heard, failure)
+        finished = played is not None and played.buffer.drained
+        if self._interruption is not None and not finished:
+            reason, by = self._interruption
+            return Interrupted(self._said, heard, reason, by)
+        if self._ignored:
+            return Ignored(self._said, self._ignored)
+        if played is not None and played.error is not None:
+            return Failed(self._said, heard, played.error)
+        if not heard:
+            return Ignored(self._said, "empty reply")
+        return Answered(self._said, heard)
