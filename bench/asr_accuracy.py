@@ -96,6 +96,15 @@ async def understand(recognizer: Recognizer, utterance: Utterance) -> Result:
     return Result(utterance, heard, errors, fed - began, done - fed)
 
 
+def setting(text: str) -> tuple[str, object]:
+    """Read "threads=2" as a number, "model=some/folder" as a text."""
+    key, _, value = text.partition("=")
+    try:
+        return key, json.loads(value)
+    except json.JSONDecodeError:
+        return key, value
+
+
 def percent_wrong(results: list[Result]) -> str:
     total = sum(len(words(result.utterance.text)) for result in results)
     wrong = sum(result.errors for result in results)
@@ -125,7 +134,7 @@ async def run(args: argparse.Namespace) -> None:
         recorded(args.recordings) if args.recordings else spoken(args.sentences)
     )
     chosen = provider("asr", args.provider)
-    table = dict(setting.split("=", 1) for setting in args.set)
+    table = dict(map(setting, args.set))
     options = structure_options(chosen.options, table, f"asr.{args.provider}")
     async with chosen.open(options) as recognizer:
         results = [await understand(recognizer, found) for found in utterances]

@@ -94,9 +94,10 @@ def packet_s(packet: bytes) -> float:
 class Encoder:
     """Turns frames of 20 ms into packets: VOIP, variable bit rate, one talker."""
 
+    _state: int | None = None
+
     def __init__(self, rate_hz: int, bitrate_bps: int) -> None:
         self._lib = library()
-        self._state: int | None = None
         error = c_int()
         self._state = self._lib.opus_encoder_create(
             rate_hz, 1, _APPLICATION_VOIP, byref(error)
@@ -144,9 +145,10 @@ class Encoder:
 class Decoder:
     """Turns the packets of one talker into PCM at any rate Opus knows."""
 
+    _state: int | None = None
+
     def __init__(self, rate_hz: int) -> None:
         self._lib = library()
-        self._state: int | None = None
         error = c_int()
         self._state = self._lib.opus_decoder_create(rate_hz, 1, byref(error))
         _checked(self._lib, error.value)

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from providers import opus
 from providers.opus import (
     RATES_HZ,
     Decoder,
     Encoder,
     OpusError,
+    library,
     next_rate_hz,
     packet_s,
 )
@@ -22,6 +24,7 @@ from providers.rooms.mumble.hearing import Hearing
 from providers.rooms.mumble.reorder import HOLD_S, Lost, Packet, Reorder
 from providers.rooms.mumble.speaking import Speaking, allowed_bitrate_bps
 from providers.rooms.mumble.voice_packets import VoiceIn, decode, encode_varint
+from trioagent.errors import ProviderUnavailable
 from trioagent.interfaces import Pcm, Speaker
 
 ANA = Speaker(7, "ana")
@@ -90,6 +93,18 @@ def test_codecs_are_freed_once() -> None:
 )
 def test_the_next_rate_loses_nothing(source: int, rate: int) -> None:
     assert next_rate_hz(source) == rate
+
+
+def test_without_the_library_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    library.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(opus, "_candidates", lambda: iter(["libnone.so.0"]))
+        with pytest.raises(ProviderUnavailable) as caught:
+            Decoder(16_000)
+    gc.collect()  # the half-made one is freed, too
+    assert "libopus0" in caught.value.hint
 
 
 # Order

@@ -102,9 +102,10 @@ async def test_a_language_model_that_is_none(tmp_path: Path) -> None:
     broken = tmp_path / "broken.arpa"
     broken.write_text("no model")
     options = pocketsphinx.Options(language_model=str(broken))
-    with pytest.raises(ProviderUnavailable, match="pocketsphinx: "):
+    with pytest.raises(ProviderUnavailable, match="pocketsphinx: ") as caught:
         async with pocketsphinx.PROVIDER.open(options):
             pass
+    assert "language_model" in caught.value.hint
 
 
 async def test_the_event_loop_runs_while_it_decodes(english: Recognizer) -> None:

@@ -169,6 +169,24 @@ async def test_a_process_that_hangs_is_ended(
     assert "toronto" in await transcribe(recognizer, say(WEATHER))
 
 
+async def test_a_process_that_takes_no_more_is_ended(
+    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled callers leave requests in the pipe of a child that hangs."""
+    monkeypatch.setattr(pocketsphinx_child, "WRITE_TIMEOUT_S", 0.1)
+    child = recognizer._idle[0]
+    os.kill(child.pid, signal.SIGSTOP)
+
+    async def fill_the_pipe() -> None:
+        for _ in range(100):
+            with trio.move_on_after(0.002):
+                await child.ask(FEED, 1, bytes(3200))
+
+    with pytest.raises(ProviderError, match="takes no more audio"):
+        await fill_the_pipe()
+    assert not is_running(child.pid)
+
+
 PARENT = """
 import time, trio
 from providers.asr.pocketsphinx import PROVIDER, Options

@@ -178,6 +178,15 @@ def test_header_of_the_tiny_model() -> None:
     assert read_header(TINY_MODEL / "decoder.onnx").outputs == 4
 
 
+def test_symbols_may_be_white_space(folder: Path) -> None:
+    path = folder / "tokens.txt"
+    symbols = path.read_text(encoding="utf-8")
+    odd = symbols.replace("▁about 1\n", "  1\n").replace("▁again 2\n", "\u2028 2\n")
+    path.write_text(odd, encoding="utf-8")
+    assert odd != symbols
+    examine(folder)
+
+
 def test_examine_names_what_it_found(folder: Path) -> None:
     found = examine(folder)
     assert (found.family, found.chunk_ms) == ("nemo", 160)

@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 PIECE_SAMPLES = HEARING_RATE_HZ // 10
 # The last word needs a little silence after it, and a client may send none.
 RIGHT_PAD_SAMPLES = HEARING_RATE_HZ // 5
+START_HINT = (
+    "If language_model or dictionary is set in [asr.pocketsphinx], check that file; "
+    "else install it anew: pip install --force-reinstall pocketsphinx"
+)
 # Longer than it takes to end as many children as there may be.
 CLEANUP_S = 5.0
 # Where the running mean of the cepstra starts: its average after recordings of a dozen
@@ -198,13 +202,13 @@ async def open_pocketsphinx(options: Options) -> AsyncGenerator[Recognizer]:
     """
     if (reason := unavailable(options)) is not None:
         hint = "Install it: pip install pocketsphinx"
-        raise ProviderUnavailable(f"pocketsphinx: {reason}", hint=hint)
+        raise ProviderUnavailable(reason, hint=hint)
     _check_files(options)
     recognizer = PocketsphinxRecognizer(options)
     try:
         await recognizer.start()
     except ProviderError as error:
-        raise ProviderUnavailable(error.message, hint=error.hint) from error
+        raise ProviderUnavailable(error.message, hint=START_HINT) from error
     log.info("pocketsphinx: ready; general English, expect many errors")
     try:
         yield recognizer

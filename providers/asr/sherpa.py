@@ -46,7 +46,8 @@ class Options:
     """`[asr.sherpa]`."""
 
     model: str = ""
-    """Folder with encoder, decoder and joiner (*.onnx) and tokens.txt."""
+    """Folder with encoder, decoder and joiner (*.onnx) and tokens.txt; `[asr] model`
+    is the same."""
     threads: int = attrs.field(default=1, validator=[v.ge(1), v.le(64)])
     """Threads for the matrices of one chunk."""
     provider: Literal["cpu", "cuda"] = "cpu"
@@ -213,7 +214,7 @@ async def open_sherpa(options: Options) -> AsyncGenerator[Recognizer]:
         ProviderUnavailable: not installed, no model, or a model that does not fit.
     """
     if (reason := unavailable(options)) is not None:
-        hint = f"{DOWNLOAD_HINT} Then set `model` to its folder."
+        hint = f"{DOWNLOAD_HINT} Then set `model` in [asr] to its folder."
         raise ProviderUnavailable(f"sherpa: {reason}", hint=hint)
     engine = await _load(options)
     offload = ThreadOffload()

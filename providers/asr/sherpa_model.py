@@ -148,18 +148,20 @@ def _examine_icefall(path: Path, header: OnnxHeader) -> tuple[str, int]:
 def _read_tokens(path: Path) -> list[str]:
     """Read the symbols in the order of their numbers, which must have no gap."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise _unusable(path, error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
         raise _unusable(path, "it is not UTF-8 text") from error
+    # Not by splitlines: a symbol may be what Unicode takes for the end of a line.
+    lines = text.removesuffix("\n").split("\n")
     symbols: dict[int, str] = {}
     for number, line in enumerate(lines, 1):
-        # The symbol itself may be a space.
-        symbol, _, index = line.rpartition(" ")
+        # The symbol itself may be a space, and then only the number is found.
+        *symbol, index = line.rsplit(maxsplit=1) or [""]
         if not index.isdecimal():
             raise _unusable(path, f'line {number} is not "symbol number": {line!r}')
-        symbols[int(index)] = symbol
+        symbols[int(index)] = "".join(symbol)
     if sorted(symbols) != list(range(len(lines))):
         raise _unusable(path, f"its {len(lines)} lines are not numbered 0, 1, 2, …")
     return [symbols[index] for index in range(len(symbols))]

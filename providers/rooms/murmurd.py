@@ -186,8 +186,8 @@ class Murmurd:
                 return  # somebody stopped or started it meanwhile
             try:
                 await self._launch()
-            except TrioagentError as error:
-                log.warning("%s", error.message)
+            except (TrioagentError, OSError) as error:
+                log.warning("murmurd at %s is not back yet: %s", self.address, error)
 
     async def _end(self, signum: signal.Signals) -> None:
         async with self._changing:

@@ -19,7 +19,7 @@ from providers.rooms.mumble.login import NameInUse, Session
 from providers.rooms.mumble.room import GHOST_S, MumbleRoom
 from providers.rooms.mumble.tls import make_context
 from trioagent.config import MumbleConfig
-from trioagent.errors import ProviderUnavailable, RoomUnreachable
+from trioagent.errors import ProviderUnavailable, RoomError, RoomUnreachable
 from trioagent.plugins import Provider
 
 if TYPE_CHECKING:
@@ -55,16 +55,28 @@ async def open_pymumble(config: MumbleConfig) -> AsyncIterator[MumbleRoom]:
     context = await trio.to_thread.run_sync(make_context, config)
     room = PymumbleRoom(attrs.evolve(config, udp=False), context)
     link = room.use(await room.connect(config.channel))
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(room.stay, link, name=f"pymumble: room {room.address}")
+    failure: Exception | None = None
+    refusal: RoomError | None = None
+
+    async def stay() -> None:
+        nonlocal refusal
+        refusal = await room.stay(link)
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stay, name=f"pymumble: room {room.address}")
+        try:
             yield room
             room.end_talk()
             await trio.sleep(LAST_WORD_S)
-            nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        # The block's own error, or ours alone, is raised as it is.
-        raise (group if len(group.exceptions) > 1 else group.exceptions[0]) from None
+        except Exception as error:  # noqa: BLE001 - raised below, in no group
+            failure = error
+        nursery.cancel_scope.cancel()
+    # A refusal ended the block: what the block made of that is only the consequence.
+    if refusal is not None:
+        raise refusal from failure
+    if failure is not None:
+        raise failure
 
 
 PROVIDER = Provider(options=MumbleConfig, open=open_pymumble, unavailable=unavailable)
@@ -80,15 +92,17 @@ class PymumbleRoom(MumbleRoom):
 
         return await pymumble_link.connect(self._config, self._context, path)
 
-    async def _reconnect(self, backoff: Backoff) -> Session:
+    async def _reconnect(self, backoff: Backoff) -> Session | RoomError:
         lost_at = trio.current_time()
         path = self._path or "/"
         while True:
             await trio.sleep(backoff.next_s(trio.current_time()))
             try:
                 return await self.connect(path)
-            except NameInUse:
+            except NameInUse as error:
                 if trio.current_time() - lost_at > GHOST_S:
-                    raise
+                    return error
             except RoomUnreachable as error:
                 log.info("Not back yet: %s", error.message)
+            except RoomError as error:
+                return error

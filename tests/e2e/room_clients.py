@@ -5,6 +5,7 @@ To add one: an entry in `CLIENTS`, whose `cannot` names capabilities with a reas
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module, util
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +15,6 @@ import pytest
 from trioagent.config import MumbleConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 

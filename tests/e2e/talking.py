@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import trio
@@ -19,6 +19,8 @@ from trioagent.interfaces import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+BEFORE_S, INTERRUPTED_S, OUTAGE_S, AFTER_S = 0.3, 0.8, 1.0, 0.8
 
 EventT = TypeVar("EventT")
 
@@ -40,6 +42,7 @@ async def say(room: Room, pcm: Pcm, rate_hz: int, *, end: bool = True) -> None:
     """Say `pcm` in real time; the last frame carries the terminator if `end`."""
     assert room.frame_rate_hz(rate_hz) == rate_hz
     size = int(rate_hz * FRAME_S)
+    await trio.lowlevel.checkpoint()
     start = trio.current_time()
     starts = range(0, len(pcm), size)
     for index, at in enumerate(starts):
@@ -60,6 +63,7 @@ async def next_event(room: Room, kind: type[EventT]) -> EventT:
 async def hear(room: Room, *, quiet_s: float = 5.0) -> list[VoicePacket]:
     """Return what is heard until a talk spurt ends, or nothing comes for `quiet_s`."""
     packets: list[VoicePacket] = []
+    await trio.lowlevel.checkpoint()
     while not (packets and packets[-1].ends_talk):
         with trio.move_on_after(quiet_s) as quiet:
             packets.append(await next_event(room, VoicePacket))
@@ -69,18 +73,33 @@ async def hear(room: Room, *, quiet_s: float = 5.0) -> list[VoicePacket]:
 
 
 async def exchange(
-    speaker: Room, listener: Room, hz: float, rate_hz: int = 24_000, seconds: float = 0.4
+    speaker: Room,
+    listener: Room,
+    hz: float,
+    rate_hz: int = 24_000,
+    seconds: float = 0.4,
 ) -> list[VoicePacket]:
     """Let `speaker` say a tone; return what `listener` hears of it."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(say, speaker, tone(hz, seconds, rate_hz), rate_hz)
-        return await hear(listener)
+        heard = await hear(listener)
+    return heard  # noqa: RET504 - the nursery ends first
 
 
 async def until_joined(room: Room, name: str) -> None:
     """Return when `name` is in the room."""
-    while (await next_event(room, SpeakerJoined)).speaker.name != name:
-        pass
+    joined = await next_event(room, SpeakerJoined)
+    while joined.speaker.name != name:
+        joined = await next_event(room, SpeakerJoined)
+
+
+async def settled(*rooms: Room) -> None:
+    """Return when these, which joined just now, found their way over UDP.
+
+    On the way from TCP to UDP one packet may overtake another. Rooms that do not tell
+    which way they use are taken as they are.
+    """
+    await polled(lambda: all(getattr(room, "over_udp", True) for room in rooms))
 
 
 def waiting(room: Room) -> list[RoomEvent]:
@@ -96,5 +115,41 @@ def waiting(room: Room) -> list[RoomEvent]:
 async def polled(condition: Callable[[], Any], timeout_s: float = 10) -> None:
     """Return when `condition` holds."""
     with trio.fail_after(timeout_s):
+        await trio.lowlevel.checkpoint()
         while not condition():  # noqa: ASYNC110 - nothing tells when it does
             await trio.sleep(0.01)
+
+
+class Network(Protocol):
+    """What can fail between two people."""
+
+    def cut(self) -> None: ...
+
+    def restore(self) -> None: ...
+
+
+def seconds(packets: list[VoicePacket]) -> float:
+    return sum(len(packet.pcm) for packet in packets) / HEARING_RATE_HZ
+
+
+async def interrupted_in_an_outage(
+    speaker: Room, listener: Room, network: Network
+) -> tuple[list[VoicePacket], list[VoicePacket]]:
+    """Let `speaker` talk into an outage of 1 s and be interrupted in it.
+
+    Returns what `listener` heard before the network was back, and after.
+    """
+    with trio.move_on_after(BEFORE_S):
+        await say(speaker, tone(440, 5, 24_000), 24_000, end=False)
+    network.cut()
+    cut_at = trio.current_time()
+    with trio.move_on_after(INTERRUPTED_S):
+        await say(speaker, tone(440, 5, 24_000), 24_000, end=False)
+    speaker.end_talk()
+    await trio.sleep_until(cut_at + OUTAGE_S)
+    network.restore()
+    restored_at = trio.current_time()
+    await trio.sleep(AFTER_S)
+    heard = [event for event in waiting(listener) if isinstance(event, VoicePacket)]
+    before = [packet for packet in heard if packet.time < restored_at]
+    return before, [packet for packet in heard if packet.time >= restored_at]

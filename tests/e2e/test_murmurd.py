@@ -12,97 +12,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
 import pytest
 import trio
 
 from providers.rooms import murmurd as murmurd_module
-from providers.rooms.murmurd import Murmurd, MurmurdSettings, open_murmurd
+from providers.rooms.murmurd import MurmurdSettings, open_murmurd
 from providers.rooms.server_ping import ping_server
+from tests.e2e.knocking import log_in
 from tests.e2e.murmur import until
 from trioagent.errors import ProviderUnavailable, RoomUnreachable
 
 if TYPE_CHECKING:
     from tests.e2e.murmur import OpenServer
-
-VERSION, AUTHENTICATE, REJECT, SERVER_SYNC, CHANNEL_STATE = 0, 2, 4, 5, 7
-
-
-@attrs.frozen
-class Login:
-    """What a server said to somebody who knocked."""
-
-    accepted: bool
-    channels: dict[int, tuple[int, str]]  # id: (parent, name)
-
-
-async def _log_in(server: Murmurd, user: str = "guest", password: str = "") -> Login:
-    context = ssl.create_default_context(cafile=str(server.ca_file))
-    tcp = await trio.open_tcp_stream(server.host, server.port)
-    channels = {}
-    async with trio.SSLStream(tcp, context, server_hostname=server.host) as tls:
-        await tls.send_all(_message(VERSION, b"\x08" + _varint(0x10300)))
-        words = _text(1, user) + _text(2, password)
-        await tls.send_all(_message(AUTHENTICATE, words))
-        while True:
-            head = await _read(tls, 6)
-            kind, size = int.from_bytes(head[:2]), int.from_bytes(head[2:])
-            fields = _fields(await _read(tls, size))
-            if kind == CHANNEL_STATE:
-                name = bytes(fields[3]).decode()  # type: ignore[arg-type]
-                channels[fields.get(1, 0)] = (fields.get(2, 0), name)
-            elif kind in {REJECT, SERVER_SYNC}:
-                return Login(kind == SERVER_SYNC, channels)  # type: ignore[arg-type]
-
-
-async def _read(stream: trio.SSLStream[trio.SocketStream], size: int) -> bytes:
-    await trio.lowlevel.checkpoint()
-    data = b""
-    while len(data) < size:
-        piece = await stream.receive_some(size - len(data))
-        assert piece, "the server hung up"
-        data += piece
-    return data
-
-
-def _message(kind: int, body: bytes) -> bytes:
-    return kind.to_bytes(2) + len(body).to_bytes(4) + body
-
-
-def _text(field: int, text: str) -> bytes:
-    data = text.encode()
-    return bytes([field << 3 | 2]) + _varint(len(data)) + data
-
-
-def _varint(number: int) -> bytes:
-    low, rest = number & 0x7F, number >> 7
-    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])
-
-
-def _fields(body: bytes) -> dict[int, int | bytes]:
-    """The last value of each protobuf field; enough for what is asked here."""
-    fields: dict[int, int | bytes] = {}
-    at = 0
-
-    def number() -> int:
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = body[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-
-    while at < len(body):
-        tag = number()
-        value: int | bytes = number()
-        if tag & 7 == 2:
-            end = at + int(value)
-            value, at = body[at:end], end
-        fields[tag >> 3] = value
-    return fields
 
 
 async def test_comes_up_and_answers(murmur_server: OpenServer) -> None:
@@ -112,7 +33,7 @@ async def test_comes_up_and_answers(murmur_server: OpenServer) -> None:
         assert info.users == 0
         assert info.version.startswith("1.")
         assert server.address == f"127.0.0.1:{server.port}"
-        assert (await _log_in(server)).accepted
+        assert (await log_in(server)).accepted
     assert await ping_server(server.host, server.port, 0.2) is None
     assert not server.running
 
@@ -120,8 +41,8 @@ async def test_comes_up_and_answers(murmur_server: OpenServer) -> None:
 async def test_two_servers_share_a_machine(murmur_server: OpenServer) -> None:
     async with murmur_server() as one, murmur_server() as other:
         assert one.port != other.port
-        assert (await _log_in(one)).accepted
-        assert (await _log_in(other)).accepted
+        assert (await log_in(one)).accepted
+        assert (await log_in(other)).accepted
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
@@ -140,26 +61,26 @@ async def test_its_certificate_is_valid_for_strict_clients(
 @pytest.mark.parametrize("password", ["secret", 'a;b"c\\d,é %20#', "\\n x"])
 async def test_asks_for_the_password(murmur_server: OpenServer, password: str) -> None:
     async with murmur_server(password=password) as server:
-        assert (await _log_in(server, password=password)).accepted
-        assert not (await _log_in(server, password=password + "x")).accepted
-        assert not (await _log_in(server)).accepted
+        assert (await log_in(server, password=password)).accepted
+        assert not (await log_in(server, password=password + "x")).accepted
+        assert not (await log_in(server)).accepted
 
 
 async def test_superuser_password(murmur_server: OpenServer) -> None:
     async with murmur_server(superuser_password="s3cret") as server:
-        assert (await _log_in(server, "SuperUser", "s3cret")).accepted
-        assert not (await _log_in(server, "SuperUser", "guess")).accepted
+        assert (await log_in(server, "SuperUser", "s3cret")).accepted
+        assert not (await log_in(server, "SuperUser", "guess")).accepted
 
 
 async def test_certificate_required(murmur_server: OpenServer) -> None:
     async with murmur_server(certificate_required=True) as server:
-        assert not (await _log_in(server)).accepted
+        assert not (await log_in(server)).accepted
 
 
 async def test_channels_are_there(murmur_server: OpenServer) -> None:
     paths = ("Lobby/Bots", "Lobby/Étage 1", "Tavern")
     async with murmur_server(channels=paths) as server:
-        channels = (await _log_in(server)).channels
+        channels = (await log_in(server)).channels
         tree = {(channels[parent][1], name) for parent, name in channels.values()}
         assert tree == {
             ("Root", "Root"),
@@ -169,7 +90,7 @@ async def test_channels_are_there(murmur_server: OpenServer) -> None:
             ("Lobby", "Étage 1"),
         }
         await server.restart()
-        assert (await _log_in(server)).channels == channels
+        assert (await log_in(server)).channels == channels
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
@@ -194,7 +115,7 @@ async def test_the_port_of_another_murmurd_is_taken(murmur_server: OpenServer) -
         with pytest.raises(RoomUnreachable, match="is taken"):
             async with murmur_server(port=first.port):
                 pass
-        assert (await _log_in(first)).accepted
+        assert (await log_in(first)).accepted
 
 
 async def test_comes_back_when_it_dies(
@@ -206,7 +127,7 @@ async def test_comes_back_when_it_dies(
         os.kill(first, signal.SIGKILL)
         await until(lambda: server.running and server.pid != first)
         assert server.port == port
-        assert (await _log_in(server)).accepted
+        assert (await log_in(server)).accepted
     assert f"{server.address} died" in caplog.text
 
 
@@ -222,7 +143,7 @@ async def test_stays_down_when_stopped_on_purpose(murmur_server: OpenServer) -> 
         await server.start()  # runs already
         assert server.pid == pid
         assert server.port == port
-        assert (await _log_in(server)).accepted
+        assert (await log_in(server)).accepted
 
 
 async def test_errors_of_the_block_come_out_as_they_are(

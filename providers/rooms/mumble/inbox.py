@@ -29,14 +29,17 @@ class EventInbox:
     dropped: int = 0
     events: trio.MemoryReceiveChannel[RoomEvent] = attrs.field(init=False)
     _send: trio.MemorySendChannel[RoomEvent] = attrs.field(init=False)
+    # Ours, to take voice out again; the agent may close or clone its own end.
+    _receive: trio.MemoryReceiveChannel[RoomEvent] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._send, self.events = trio.open_memory_channel[RoomEvent](math.inf)
+        self._receive = self.events.clone()
 
     def put(self, event: RoomEvent) -> None:
         """Add an event; nothing happens once the reader has gone."""
         statistics = self._send.statistics()
-        if statistics.open_receive_channels == 0:
+        if statistics.open_receive_channels == 1:
             return
         if statistics.current_buffer_used >= MAX_EVENTS:
             self._make_room()
@@ -45,18 +48,17 @@ class EventInbox:
     def close(self) -> None:
         """Let the reader come to the end."""
         self._send.close()
+        self._receive.close()
 
     def _make_room(self) -> None:
         kept, cleared = [], 0
-        # A receiver of our own: the agent may have closed its end.
-        with self.events.clone() as receive:
-            for event in _waiting(receive):
-                if cleared < _CLEARED and _can_go(event):
-                    cleared += 1
-                else:
-                    kept.append(event)
-            for event in kept:
-                self._send.send_nowait(event)
+        for event in _waiting(self._receive):
+            if cleared < _CLEARED and _can_go(event):
+                cleared += 1
+            else:
+                kept.append(event)
+        for event in kept:
+            self._send.send_nowait(event)
         self.dropped += cleared
 
 
