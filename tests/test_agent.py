@@ -227,7 +227,7 @@ async def test_speech_whose_words_are_late_interrupts_by_its_length(
         onset = trio.current_time()
         await scene.say("stop it now")
         await trio.sleep(6)
-    assert scene.room.ends[0] == pytest.approx(onset + 0.25, abs=0.021)
+    assert scene.room.ends[0] == pytest.approx(onset + 0.2, abs=0.021)
 
 
 async def test_the_next_prompt_holds_only_what_was_heard(

@@ -108,9 +108,6 @@ def test_channels_in_a_circle_end() -> None:
     assert state.path(2)
 
 
-# Chat
-
-
 @given(st.text(max_size=300), st.integers(12, 80))
 def test_every_text_arrives_whole_in_pieces_that_fit(text: str, limit: int) -> None:
     pieces = split_text(text, limit)
@@ -132,9 +129,6 @@ def test_a_burst_goes_at_once_and_the_rest_at_the_servers_pace() -> None:
     assert times[:BURST] == [100.0] * BURST
     assert times[BURST:] == pytest.approx([100 + INTERVAL_S * i for i in (1, 2, 3)])
     assert pacer.reserve(200.0) == 200.0
-
-
-# Events
 
 
 def _voice(*, last: bool = False) -> VoicePacket:
@@ -165,9 +159,6 @@ def test_nobody_reads_any_more() -> None:
     inbox.put(LinkLost("gone"))
 
 
-# Pins
-
-
 def test_a_first_certificate_is_kept_and_another_refused(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "pins"
     check_pin(str(file), "a:1", b"one")
@@ -194,9 +185,6 @@ def test_a_pin_file_of_another_kind_is_named(tmp_path: Path) -> None:
         check_pin(str(file), "a:1", b"one")
     with pytest.raises(ConfigError, match=str(tmp_path)):
         check_pin(str(tmp_path), "a:1", b"one")
-
-
-# Back-off
 
 
 def test_waits_grow_to_the_longest_and_start_again_after_a_good_link() -> None:

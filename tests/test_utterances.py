@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from tests.fake_room import tone
 from trioagent.errors import ConfigError
-from trioagent.utterances import Utterance, speech_frames, transmission
+from trioagent.utterances import (
+    LEAD_FRAMES,
+    Utterance,
+    speech_frames,
+    transmission,
+)
 
 if TYPE_CHECKING:
     from trioagent.interfaces import Pcm
@@ -27,7 +32,7 @@ def recording(picture: str) -> Pcm:
 
 
 def picture(frames: tuple[Frame, ...]) -> str:
-    """`#` is a speech frame, `h` one of the hold, `_` none; `|` a terminator."""
+    """`#` is a speech frame, `h` one of the lead or the hold, `_` none; `|` a terminator."""
     drawn = ""
     for frame in frames:
         sent = "#" if frame.is_speech else "h"
@@ -38,15 +43,15 @@ def picture(frames: tuple[Frame, ...]) -> str:
 @pytest.mark.parametrize(
     ("release", "said", "sent"),
     [
-        ("ptt", "..####....", "####|"),
+        ("ptt", "..####....", "hh####|"),
         ("ptt", "##....##..", "##hhhh##|"),
-        ("none", "..####....", "####"),
-        ("voice", "..####....", "####hhh|"),
+        ("none", "..####....", "hh####"),
+        ("voice", "..####....", "hh####hhh|"),
         ("voice", "####", "####hhh|"),
         ("voice", "##...##", "##hhh##hhh|"),
         ("voice", "##....##", "##hhh|_##hhh|"),
         ("voice", "#......#......", "#hhh|___#hhh|"),
-        ("voice", "~~####~~~~", "####hhh|"),
+        ("voice", "~~~~~####~~~~", "hhh####hhh|"),
     ],
 )
 def test_client_sends(release: Release, said: str, sent: str) -> None:
@@ -114,7 +119,8 @@ def test_whatever_is_said(said: str, hold: int, release: Release) -> None:
     # Time is kept: the last speech comes as long after the first as it was said.
     (where,) = np.nonzero(speech)
     played = [i for i, f in enumerate(frames) if f.is_speech]
-    assert (played[0], played[-1]) == (0, where[-1] - where[0])
+    lead = min(LEAD_FRAMES, int(where[0]))
+    assert (played[0], played[-1]) == (lead, where[-1] - where[0] + lead)
     # A terminator is where packets end, and nowhere else.
     for i, frame in enumerate(frames):
         goes_on = i + 1 < len(frames) and frames[i + 1].pcm is not None

@@ -104,7 +104,7 @@ class _Caller:
     def prepare(self, utterance: Utterance) -> _Talk:
         rate_hz = self.room.frame_rate_hz(utterance.rate_hz)
         pcm = resample(utterance.pcm, utterance.rate_hz, rate_hz)
-        utterance = Utterance(utterance.said, pcm, rate_hz)
+        utterance = attrs.evolve(utterance, pcm=pcm, rate_hz=rate_hz)
         frames = transmission(utterance, self.plan.release, self.plan.hold_ms)
         return _Talk(utterance.said, frames, rate_hz)
 
@@ -153,17 +153,18 @@ class _Caller:
 
     async def _say(self, talk: _Talk) -> _Spoken:
         start = trio.current_time()
-        first_s = last_speech_s = start
+        first_s: float | None = None
+        last_speech_s = start
         for i, frame in enumerate(talk.frames):
             while await self._listen_until(start + i * FRAME_S):
                 pass
             if frame.pcm is None:
                 continue
             now = trio.current_time()
-            first_s = now if i == 0 else first_s
-            last_speech_s = now if frame.is_speech else last_speech_s
+            if frame.is_speech:
+                first_s, last_speech_s = first_s or now, now
             self.room.write(frame.pcm, talk.rate_hz, last=frame.ends_talk)
-        return _Spoken(first_s, last_speech_s)
+        return _Spoken(first_s or start, last_speech_s)
 
     def _reply_so_far(
         self, starts_after: float, sounds_after: float

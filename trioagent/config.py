@@ -183,7 +183,7 @@ class BargeInConfig:
 
     allow: Literal["anyone", "addressee", "nobody"] = "anyone"
     """"addressee" is the one whom the agent is answering."""
-    confirm_ms: float = attrs.field(default=250, validator=_between(0, 5000))
+    confirm_ms: float = attrs.field(default=200, validator=_between(0, 5000))
     """Speech of this length interrupts, if its words are not only a backchannel."""
     backchannels: tuple[str, ...] = DEFAULT_BACKCHANNELS
     """Words that only say "go on": alone, they interrupt nothing."""

@@ -34,6 +34,8 @@ NOISE_MARGIN = 3.0
 """Speech is at least this many times as loud as the recording's noise …"""
 LOUDEST_NOISE = 0.15
 """… but what is above this part of the loud frames is never taken for noise."""
+LEAD_FRAMES = 3
+"""What is sent before the first frame of speech, where the recording has it."""
 QUIETEST_RMS = 8.0
 """A recording below this (-72 dB of full scale) is silence altogether."""
 
@@ -45,6 +47,9 @@ class Utterance:
     said: str
     pcm: Pcm
     rate_hz: int
+    noisy: bool = True
+    """False for synthesized speech. It has no silence to measure its noise in, and its
+    soft sounds would be taken for that."""
 
 
 @attrs.frozen(eq=False)
@@ -61,17 +66,19 @@ def rms(pcm: Pcm) -> float:
     return float(np.sqrt(np.mean(np.square(pcm, dtype=np.float64)))) if pcm.size else 0
 
 
-def speech_frames(pcm: Pcm, rate_hz: int) -> npt.NDArray[np.bool_]:
+def speech_frames(
+    pcm: Pcm, rate_hz: int, *, noisy: bool = True
+) -> npt.NDArray[np.bool_]:
     """Say of each frame of `FRAME_S` whether it is loud enough to be speech.
 
-    The measure is the recording itself: its loud frames (95th percentile) and its
-    noise (5th percentile). A last part of a frame counts as a frame.
+    The measure is the recording itself: its loud frames (95th percentile) and, if it
+    may be `noisy`, its noise (5th percentile). A last part of a frame counts as one.
     """
     levels = np.array([rms(frame) for frame in _frames(pcm, rate_hz)])
     if not levels.size:
         return np.zeros(0, dtype=np.bool_)
     # The nearest frames, not a value between: one loud frame in many zeros is loud.
-    noise = np.percentile(levels, 5, method="lower")
+    noise = np.percentile(levels, 5, method="lower") if noisy else 0.0
     loud = np.percentile(levels, 95, method="higher")
     threshold = max(
         QUIETEST_RMS,
@@ -86,13 +93,14 @@ def transmission(
 ) -> tuple[Frame, ...]:
     """Return what a client sends for `utterance`, one item per `FRAME_S`.
 
-    It begins with the first frame of speech. Silence before it is not sent, and none
-    after the last one but the voice hold.
+    It begins `LEAD_FRAMES` before the first frame of speech, because words begin more
+    softly than the threshold. Other silence before it is not sent, and none after the
+    last one but the voice hold.
 
     Raises:
         ConfigError: there is no speech in it.
     """
-    speech = speech_frames(utterance.pcm, utterance.rate_hz)
+    speech = speech_frames(utterance.pcm, utterance.rate_hz, noisy=utterance.noisy)
     (where,) = np.nonzero(speech)
     if not where.size:
         raise ConfigError(
@@ -101,13 +109,15 @@ def transmission(
         )
     first, last = int(where[0]), int(where[-1])
     hold = round(hold_ms / 1000 / FRAME_S) if release == "voice" else 0
-    pieces = _frames(utterance.pcm, utterance.rate_hz)[first : last + 1 + hold]
+    lead = min(LEAD_FRAMES, first)
+    start, end = first - lead, last + 1 + hold
+    pieces = _frames(utterance.pcm, utterance.rate_hz)[start:end]
     quiet = np.zeros(round(utterance.rate_hz * FRAME_S), dtype=np.int16)
-    pieces += [quiet] * (last + 1 + hold - first - len(pieces))
-    is_speech = [
-        i <= last and bool(speech[i]) for i in range(first, first + len(pieces))
-    ]
-    on_air = _gate(is_speech, hold) if release == "voice" else [True] * len(pieces)
+    pieces += [quiet] * (end - start - len(pieces))
+    is_speech = [i <= last and bool(speech[i]) for i in range(start, end)]
+    on_air = [True] * len(pieces)
+    if release == "voice":
+        on_air[lead:] = _gate(is_speech[lead:], hold)
     frames = []
     for i, piece in enumerate(pieces):
         ends = on_air[i] and not (i + 1 < len(pieces) and on_air[i + 1])

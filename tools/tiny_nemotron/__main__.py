@@ -28,9 +28,9 @@ def parse_options() -> argparse.Namespace:
     add = parser.add_argument
     add("--out", type=Path, required=True, help="the model folder to write")
     add(
-        "--utterances", type=int, default=16_000, help="clips to train on (%(default)s)"
+        "--utterances", type=int, default=24_000, help="clips to train on (%(default)s)"
     )
-    add("--minutes", type=float, default=20, help="CPU minutes to train (%(default)s)")
+    add("--minutes", type=float, default=22, help="CPU minutes to train (%(default)s)")
     add("--seed", type=int, default=1, help="of data and weights (%(default)s)")
     add("--fp16", action="store_true", help="store the weights in half the space")
     add(

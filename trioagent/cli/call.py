@@ -60,8 +60,9 @@ async def _plan(config: Config, given: argparse.Namespace) -> CallPlan:
     texts = [*given.say, *([given.interrupt_say] if given.interrupt_say else [])]
     if texts:
         async with open_synthesizer(config) as synthesizer:
+            rate_hz = synthesizer.rate_hz
             spoken = [
-                Utterance(text, await speak(synthesizer, text), synthesizer.rate_hz)
+                Utterance(text, await speak(synthesizer, text), rate_hz, noisy=False)
                 for text in texts
             ]
         if given.interrupt_say:

@@ -79,7 +79,9 @@ class StartLevel:
         """The start level now."""
         missing_s = self.EXPECTED_REPLY_S * max(0.0, 1.0 - self.speed)
         most_s = max(self.config.max_prebuffer_ms, self.config.prebuffer_ms) / 1000
-        return min(max(self.config.prebuffer_ms / 1000, missing_s), most_s)
+        wanted_s = min(max(self.config.prebuffer_ms / 1000, missing_s), most_s)
+        # More than may wait in the buffer would never be there.
+        return min(wanted_s, self.config.ahead_s)
 
 
 @attrs.define(eq=False)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
-
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")  # noqa: RUF001 - what recognizers write
 
 
 def words_of(text: str) -> list[str]:
     """Its words without case and punctuation."""
     folded = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
-    return _WORD.findall(folded)
+    folded = unicodedata.normalize("NFKC", folded)
+    parts = "".join(c if _in_word(c) else " " for c in folded).split()
+    words = (part.strip("'") for part in parts)
+    return [word for word in words if any(map(str.isalnum, word))]
+
+
+def _in_word(character: str) -> bool:
+    """Letters, numbers, and marks: many scripts write their vowels as marks."""
+    return character == "'" or unicodedata.category(character)[0] in "LNM"
 
 
 def same_words(one: str, other: str) -> bool:

@@ -20,7 +20,7 @@ from providers.rooms.mumble.speaking import Speaking
 from providers.rooms.mumble.text import split_text
 from providers.rooms.mumble.tls import make_context
 from trioagent.config import MumbleConfig
-from trioagent.errors import RoomError, RoomUnreachable
+from trioagent.errors import RoomError, RoomUnreachable, TrioagentError
 from trioagent.interfaces import LinkLost, LinkRestored, Pcm, RoomEvent, SpeakerLeft
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def open_mumble(config: MumbleConfig) -> AsyncIterator[MumbleRoom]:
     room = MumbleRoom(config, context)
     link = room.use(await connect(config, context, config.channel))
     failure: Exception | None = None
-    refusal: RoomError | None = None
+    refusal: TrioagentError | None = None
 
     async def stay() -> None:
         nonlocal refusal
@@ -129,8 +129,10 @@ class MumbleRoom:
 
     def end_talk(self) -> None:
         """End the talk spurt, if one is open, with one frame of silence."""
+        if self._link is None:
+            return
         packet = self._speaking.end(trio.current_time())
-        if packet is not None and self._link is not None:
+        if packet is not None:
             self._send(self._link, packet, last=True)
 
     async def send_text(self, text: str) -> None:
@@ -154,21 +156,21 @@ class MumbleRoom:
         self._speaking.set_bitrate(link.bitrate_bps)
         return link
 
-    async def stay(self, link: Link) -> RoomError:
+    async def stay(self, link: Link) -> TrioagentError:
         """Stay in the room: let the link work, reconnect, let that one work.
 
-        Returns only when the server refused us, or removed us, and why.
+        Returns only when the server, or we, said no, and why.
         """
         backoff = Backoff(self._config.reconnect_min_s, self._config.reconnect_max_s)
         try:
             while True:
                 backoff.connected(trio.current_time())
                 end = await link.run()
-                self._lost(link, end)
                 if isinstance(end, RoomError):
                     return end
+                self._lost(link, end)
                 session = await self._reconnect(backoff)
-                if isinstance(session, RoomError):
+                if isinstance(session, TrioagentError):
                     return session
                 link = self.use(session)
                 log.info("%s: back again", self.address)
@@ -182,7 +184,7 @@ class MumbleRoom:
         if not link.voice.send(packet, last=last):
             self.dropped += 1
 
-    def _lost(self, link: Link, why: LinkDown | RoomError) -> None:
+    def _lost(self, link: Link, why: LinkDown) -> None:
         self._link, self._path = None, link.path
         self._speaking.forget_spurt()
         log.warning("%s: %s", self.address, why)
@@ -190,7 +192,7 @@ class MumbleRoom:
         for speaker in link.hearing.speakers.values():
             self._inbox.put(SpeakerLeft(speaker))
 
-    async def _reconnect(self, backoff: Backoff) -> Session | RoomError:
+    async def _reconnect(self, backoff: Backoff) -> Session | TrioagentError:
         """Try until it works, or the server, or we, said no."""
         lost_at = trio.current_time()
         path = self._path or "/"  # the root, wherever newcomers are put
@@ -203,5 +205,5 @@ class MumbleRoom:
                     return error
             except RoomUnreachable as error:
                 log.info("Not back yet: %s", error.message)
-            except RoomError as error:
+            except TrioagentError as error:  # also a pin file that broke meanwhile
                 return error
