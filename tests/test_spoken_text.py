@@ -26,6 +26,7 @@ PROSE = st.text(st.characters(categories=["L", "N"]) | st.sampled_from(" .,?'"))
         ("a → b ⇒ c ✓", "a b c"),
         ("20 °C costs 5 € © me", "20 °C costs 5 € © me"),
         ("snake_case and 2 * 3 = 6", "snake_case and 2 * 3 = 6"),
+        ("2*3, 2**3 and **4**, *5*!", "2*3, 2**3 and 4, 5!"),
         ("is 3 > 2 and 1 < 2 ?", "is 3 > 2 and 1 < 2?"),
         ("wait ... what", "wait ... what"),
         ("soft\u00adhyphen\u200b and\x07bell\ttab\n\nline", "softhyphen andbell tab line"),

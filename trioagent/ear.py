@@ -21,6 +21,8 @@ from trioagent.interfaces import HEARING_RATE_HZ, Pcm, Speaker, VadStream, Voice
 FORGET_AFTER_S = 0.2
 # A listener takes packets at once; this many (5 s) can only pile up behind a stall.
 UTTERANCE_PACKETS = 256
+# The longest pre-roll in the shortest packets; empty ones must not pile up.
+PRE_ROLL_PACKETS = 512
 
 
 @attrs.frozen(eq=False)
@@ -50,7 +52,9 @@ class Ear:
     _vad: VadStream = attrs.field(kw_only=True)
     _gate: SpeechGate = attrs.field(init=False)
     _rest: Pcm = attrs.field(init=False)
-    _pre_roll: deque[HeardAudio] = attrs.Factory(deque)
+    _pre_roll: deque[HeardAudio] = attrs.Factory(
+        lambda: deque(maxlen=PRE_ROLL_PACKETS)
+    )
     _utterance: trio.MemorySendChannel[HeardAudio] | None = None
     _last_packet: float = -np.inf
 
@@ -115,7 +119,8 @@ class Ear:
             self._pre_roll.popleft()
 
     def _begin(self) -> None:
-        send, receive = trio.open_memory_channel[HeardAudio](UTTERANCE_PACKETS)
+        size = len(self._pre_roll) + UTTERANCE_PACKETS
+        send, receive = trio.open_memory_channel[HeardAudio](size)
         for audio in self._pre_roll:
             send.send_nowait(audio)
         self._pre_roll.clear()

@@ -229,7 +229,8 @@ async def open_sherpa(options: Options) -> AsyncGenerator[Recognizer]:
 async def _load(options: Options) -> Engine:
     began = trio.current_time()
     try:
-        engine = await trio.to_thread.run_sync(Engine, options)
+        # A large model takes seconds; who leaves meanwhile does not wait for it.
+        engine = await trio.to_thread.run_sync(Engine, options, abandon_on_cancel=True)
     except ProviderUnavailable:
         raise
     except Exception as error:  # onnxruntime's errors arrive as various classes

@@ -6,7 +6,9 @@ temporary folder and end with it. Only its certificate is kept.
 
 from __future__ import annotations
 
+import errno
 import logging
+import secrets
 import shutil
 import signal
 import socket
@@ -35,6 +37,9 @@ PROGRAMS = ("murmurd", "mumble-server")
 PROGRAM_PATH = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 STOP_GRACE_S = 0.6
 FREE_PORT_TRIES = 5
+OWN_PORTS = range(20_000, 32_000)
+"""Below those that Linux gives to outgoing connections: one of these could take our
+port while the server is started again."""
 WATCH_S = 0.1
 RESTART_MIN_S = 0.2
 RESTART_MAX_S = 30.0
@@ -199,7 +204,7 @@ class Murmurd:
         attempt = 1
         while True:
             await trio.lowlevel.checkpoint()
-            port = self._port or _free_port(self.host)
+            port = self._port or free_port(self.host)
             try:
                 self._process = await launch(self._setup, port)
             except PortTaken:  # by somebody quicker than us, if it was free just now
@@ -211,11 +216,21 @@ class Murmurd:
                 return
 
 
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0), family=_family(host)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(host: str) -> int:
+    """Return a port that is free now, for TCP and for UDP."""
+    while True:
+        port = secrets.choice(OWN_PORTS)
+        if _is_free(host, port, socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            return port
 
 
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
+def _is_free(host: str, port: int, *kinds: socket.SocketKind) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for kind in kinds:
+        with socket.socket(family, kind) as probe:
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                # What else is wrong, the server will say.
+                return error.errno != errno.EADDRINUSE
+    return True

@@ -125,7 +125,7 @@ async def open_silero(options: Options) -> AsyncGenerator[VoiceActivityDetector]
     if (reason := unavailable(options)) is not None or model is None:
         raise ProviderUnavailable(f"silero: {reason}", hint=REINSTALL_HINT)
     try:
-        detector = await trio.to_thread.run_sync(Silero, model)
+        detector = await trio.to_thread.run_sync(Silero, model, abandon_on_cancel=True)
     except Exception as error:  # onnxruntime's own classes have no public names
         message = f"silero: onnxruntime cannot load {model}: {error}"
         raise ProviderUnavailable(message, hint=REINSTALL_HINT) from error

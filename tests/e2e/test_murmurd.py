@@ -98,10 +98,10 @@ async def test_a_taken_port_is_named(
     murmur_server: OpenServer, kind: socket.SocketKind
 ) -> None:
     with socket.socket(socket.AF_INET, kind) as other:
-        other.bind(("127.0.0.1", 0))
+        port = murmurd_module.free_port("127.0.0.1")
+        other.bind(("127.0.0.1", port))
         if kind == socket.SOCK_STREAM:
             other.listen()
-        port = other.getsockname()[1]
         with pytest.raises(RoomUnreachable, match=f"127.0.0.1:{port} is taken") as info:
             async with murmur_server(port=port):
                 pass

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FAILED = 1
 USAGE = 2
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,4 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for one in errors:
             print(f"trioagent: {one}", file=sys.stderr)  # noqa: T201 - the answer
         return USAGE if any(isinstance(e, ConfigError) for e in errors) else FAILED
+    except KeyboardInterrupt:  # before the event loop took over the signal
+        return INTERRUPTED
     return status

@@ -13,11 +13,16 @@ _FENCE = re.compile(r"```\w*")
 _LINK_TARGET = re.compile(r"\]\([^)\s]*\)")
 _LINE_START = re.compile(r"(?m)^\s*(?:#{1,6}\s+|>\s+|[-*+•]\s+)")
 _RULE = re.compile(r"(?m)^\s*([-*_])(?:\s*\1){2,}\s*$")
-_EMPHASIS = re.compile(r"(?<!\w)_+(?=\S)|(?<=\S)_+(?!\w)|\*+(?=\S)|(?<=\S)\*+|[`~\[\]]")
+# A star between digits is a sign: "2*3".
+_EMPHASIS = re.compile(
+    r"(?<!\w)_+(?=\S)|(?<=\S)_+(?!\w)"
+    r"|(?<![\d*])\*+(?=\S)|(?<=\S)\*+(?![\d*])|[`~\[\]]"
+)
 _SPACE = re.compile(r"\s+")
 _LONELY_COMMA = re.compile(r"\s+(?=[,.;:!?](?:\s|$))")
-# Arrows, symbols and pictures begin here; what is below ("°", "©") is read aloud.
+# Symbols and pictures begin here; what is below ("°", "©") is read aloud.
 _FIRST_PICTURE = 0x2190
+_ARROWS = range(0x2190, 0x2200)
 _JOINERS = {0x200D, 0xFE0E, 0xFE0F, 0x20E3}
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
 
@@ -74,7 +79,7 @@ def _is_spoken(character: str) -> bool:
     code = ord(character)
     if character.isspace():
         return True
-    if code in _JOINERS or code in _SKIN_TONES:
+    if code in _JOINERS or code in _SKIN_TONES or code in _ARROWS:
         return False
     category = unicodedata.category(character)
     if category == "So":

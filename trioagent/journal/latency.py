@@ -6,6 +6,7 @@ numbers are milliseconds; a key whose events did not happen is null.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from pathlib import Path
@@ -99,7 +100,9 @@ class LatencyLog:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
+            # A line that could not be written is tried once more here.
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = None
 
     def _log(self, journal: TurnJournal, outcome: Event, measured: Metrics) -> None:

@@ -20,7 +20,7 @@ from providers.rooms.mumble.speaking import Speaking
 from providers.rooms.mumble.text import split_text
 from providers.rooms.mumble.tls import make_context
 from trioagent.config import MumbleConfig
-from trioagent.errors import RoomError, RoomUnreachable, TrioagentError
+from trioagent.errors import RoomError, RoomRejected, RoomUnreachable, TrioagentError
 from trioagent.interfaces import LinkLost, LinkRestored, Pcm, RoomEvent, SpeakerLeft
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def open_mumble(config: MumbleConfig) -> AsyncIterator[MumbleRoom]:
     room = MumbleRoom(config, context)
     link = room.use(await connect(config, context, config.channel))
     failure: Exception | None = None
-    refusal: TrioagentError | None = None
+    refusal: RoomError | None = None
 
     async def stay() -> None:
         nonlocal refusal
@@ -156,7 +156,7 @@ class MumbleRoom:
         self._speaking.set_bitrate(link.bitrate_bps)
         return link
 
-    async def stay(self, link: Link) -> TrioagentError:
+    async def stay(self, link: Link) -> RoomError:
         """Stay in the room: let the link work, reconnect, let that one work.
 
         Returns only when the server, or we, said no, and why.
@@ -170,7 +170,7 @@ class MumbleRoom:
                     return end
                 self._lost(link, end)
                 session = await self._reconnect(backoff)
-                if isinstance(session, TrioagentError):
+                if isinstance(session, RoomError):
                     return session
                 link = self.use(session)
                 log.info("%s: back again", self.address)
@@ -192,7 +192,7 @@ class MumbleRoom:
         for speaker in link.hearing.speakers.values():
             self._inbox.put(SpeakerLeft(speaker))
 
-    async def _reconnect(self, backoff: Backoff) -> Session | TrioagentError:
+    async def _reconnect(self, backoff: Backoff) -> Session | RoomError:
         """Try until it works, or the server, or we, said no."""
         lost_at = trio.current_time()
         path = self._path or "/"  # the root, wherever newcomers are put
@@ -205,5 +205,7 @@ class MumbleRoom:
                     return error
             except RoomUnreachable as error:
                 log.info("Not back yet: %s", error.message)
-            except TrioagentError as error:  # also a pin file that broke meanwhile
+            except RoomError as error:
                 return error
+            except TrioagentError as error:  # the file of pins broke meanwhile
+                return RoomRejected(error.message, hint=error.hint)
