@@ -212,8 +212,8 @@ def test_a_long_pre_roll_of_short_packets_fits() -> None:
         listener.hear(np.zeros(10 * MS, np.int16))
     listener.speech(2500, packet_ms=10)
     heard = audio(taken(listener.utterances[0]))
-    assert len(heard) == (3000 + 2500) * MS
-    assert np.array_equal(heard[3000 * MS :] , 1 + np.arange(2500 * MS) % 30_000)
+    assert len(heard) >= (3000 + 2500) * MS
+    assert np.array_equal(heard[-2500 * MS :], 1 + np.arange(2500 * MS) % 30_000)
 
 
 @given(

@@ -19,15 +19,14 @@ from trioagent.app import open_recognizer, open_room, open_synthesizer, run_agen
 from trioagent.at_once import speak
 from trioagent.call_plan import CallPlan, CallResult
 from trioagent.caller import call
+from trioagent.config import Config
 from trioagent.config_file import load_config
+from trioagent.journal.events import Event, TurnJournal
 from trioagent.utterances import Utterance
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
-
-    from trioagent.config import Config
-    from trioagent.journal.events import Event, TurnJournal
 
 METRICS = {
     *("vad_duration_ms", "asr_ms", "llm_ttft_ms", "llm_total_ms", "tts_ttfa_ms"),
@@ -82,8 +81,8 @@ class RunningAgent:
 
     async def until(self, name: str, count: int = 1) -> None:
         """Wait until there were so many events of this name."""
-        await trio.lowlevel.checkpoint()
         with trio.fail_after(START_TIMEOUT_S):
+            await trio.lowlevel.checkpoint()
             while len(self.named(name)) < count:
                 await self._changed.wait()
 

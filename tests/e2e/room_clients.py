@@ -62,7 +62,24 @@ class Client:
 
 
 NATIVE = Client("native", "providers.rooms.mumble")
-CLIENTS = (NATIVE,)
+PYMUMBLE = Client(
+    "pymumble",
+    "providers.rooms.pymumble_room",
+    "pymumble_py3",
+    {
+        "udp": "pymumble has no UDP",
+        "stale_free_udp": "pymumble has no UDP",
+    },
+)
+CLIENTS = (
+    NATIVE,
+    pytest.param(
+        PYMUMBLE,
+        marks=pytest.mark.skipif(
+            util.find_spec(PYMUMBLE.package) is None, reason="pymumble is not installed"
+        ),
+    ),
+)
 
 
 def config_for(server: Murmurd, user: str, **settings: Any) -> MumbleConfig:

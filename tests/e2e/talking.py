@@ -96,10 +96,11 @@ async def until_joined(room: Room, name: str) -> None:
 async def settled(*rooms: Room) -> None:
     """Return when these, which joined just now, found their way over UDP.
 
-    On the way from TCP to UDP one packet may overtake another. Rooms that do not tell
-    which way they use are taken as they are.
+    On the way from TCP to UDP one packet may overtake another. Rooms that use no UDP
+    are taken as they are.
     """
-    await polled(lambda: all(getattr(room, "over_udp", True) for room in rooms))
+    use_udp = [room for room in rooms if room._config.udp]  # type: ignore[attr-defined]
+    await polled(lambda: all(room.over_udp for room in use_udp))  # type: ignore[attr-defined]
 
 
 def waiting(room: Room) -> list[RoomEvent]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -30,12 +31,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LAST_WORD_S = 0.02
+"""Over TCP the end of the talk spurt takes this long to get out, and less."""
+
 GHOST_S = 30.0
 """So long after a loss the server may still count us as there, under our name."""
 
 
+Connect = Callable[["MumbleConfig", "ssl.SSLContext", str], Awaitable["Session"]]
+"""Makes a session in the channel of this path; `link.connect` is the native one."""
+
+
 @asynccontextmanager
-async def open_mumble(config: MumbleConfig) -> AsyncIterator[MumbleRoom]:
+async def open_mumble(
+    config: MumbleConfig, connect: Connect = connect
+) -> AsyncIterator[MumbleRoom]:
     """Join the room; reconnect for as long as the block runs; leave it.
 
     A loss of the link is told as `LinkLost`, and the room comes back by itself. If the
@@ -50,7 +60,7 @@ async def open_mumble(config: MumbleConfig) -> AsyncIterator[MumbleRoom]:
     """
     await trio.to_thread.run_sync(opus.library)
     context = await trio.to_thread.run_sync(make_context, config)
-    room = MumbleRoom(config, context)
+    room = MumbleRoom(config, context, connect)
     link = room.use(await connect(config, context, config.channel))
     failure: Exception | None = None
     refusal: RoomError | None = None
@@ -67,6 +77,7 @@ async def open_mumble(config: MumbleConfig) -> AsyncIterator[MumbleRoom]:
         except Exception as error:  # noqa: BLE001 - raised below, in no group
             failure = error
         room.end_talk()
+        await trio.sleep(LAST_WORD_S)
         nursery.cancel_scope.cancel()
     # A refusal ended the block: what the block made of that is only the consequence.
     if refusal is not None:
@@ -81,6 +92,7 @@ class MumbleRoom:
 
     _config: MumbleConfig
     _context: ssl.SSLContext
+    _connect: Connect
     _inbox: EventInbox = attrs.Factory(EventInbox)
     _speaking: Speaking = attrs.Factory(Speaking)
     _link: Link | None = None
@@ -199,7 +211,7 @@ class MumbleRoom:
         while True:
             await trio.sleep(backoff.next_s(trio.current_time()))
             try:
-                return await connect(self._config, self._context, path)
+                return await self._connect(self._config, self._context, path)
             except NameInUse as error:
                 if trio.current_time() - lost_at > GHOST_S:
                     return error
