@@ -389,3 +389,19 @@ async def test_the_agent_ends_with_its_room(autojump_clock: MockClock) -> None:
     scene = Scene()
     scene.room.close()
     await scene.agent.run()
+
+
+async def test_a_bug_in_a_part_ends_the_turn_and_not_the_agent(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = Scene()
+    scene.model.fail = ValueError("a bug")  # type: ignore[assignment]
+    async with running(scene):
+        await scene.say("hello")
+        await trio.sleep(5)
+        scene.model.fail = None
+        await scene.say("again please")
+        await trio.sleep(5)
+    # What nobody answered stands before it in the prompt.
+    assert scene.spoken == "you said hello again please."
+    assert "ValueError: a bug" in caplog.text

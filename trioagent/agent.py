@@ -15,6 +15,7 @@ from trioagent.decisions.history import Exchange, History
 from trioagent.decisions.interruption import BargeIn
 from trioagent.decisions.jitter import StartLevel
 from trioagent.ear import Ear, Utterance
+from trioagent.errors import own_errors
 from trioagent.floor import Floor
 from trioagent.interfaces import (
     LanguageModel,
@@ -163,7 +164,7 @@ class Agent:
     def _write_down(self, turn: Turn, outcome: Outcome) -> None:
         """What was said and heard becomes history, once, when it is known."""
         if isinstance(outcome, Failed):
-            log.warning("turn %d failed: %s", turn.journal.number, _why(outcome.error))
+            _log_failure(turn.journal.number, outcome.error)
         if isinstance(outcome, Ignored):
             return
         if outcome.said:
@@ -171,8 +172,11 @@ class Agent:
             self.history.add(exchange)
 
 
-def _why(error: BaseException) -> str:
-    """The error, and where it came from when it is one of ours to mend."""
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(_why(one) for one in error.exceptions)
-    return str(error) or repr(error)
+def _log_failure(number: int, error: BaseException) -> None:
+    """A provider's failure in a line; anything else with its traceback."""
+    try:
+        reasons = [str(own) for own in own_errors(error)]
+    except Exception:
+        log.exception("turn %d failed", number)
+    else:
+        log.warning("turn %d failed: %s", number, "; ".join(reasons))
