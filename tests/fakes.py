@@ -154,6 +154,7 @@ class FakeRecognizer:
     vocabulary: Vocabulary
     lag_s: float = 0.1
     cost_s: float = 0.001
+    finish_s: float = 0.001
     fail: ProviderError | None = None
     open_streams: int = 0
 
@@ -180,7 +181,7 @@ class FakeRecognizerStream:
         return self.owner.vocabulary.read(self.audio[: max(len(self.audio) - lag, 0)])
 
     async def finish(self) -> str:
-        await trio.sleep(self.owner.cost_s)
+        await trio.sleep(self.owner.finish_s)
         return self.owner.vocabulary.read(self.audio)
 
 

@@ -177,6 +177,20 @@ async def test_speech_that_resumes_before_the_reply_joins_the_turn(
     assert "speech_resumed" in scene.names(1)
 
 
+async def test_nothing_is_lost_while_the_recognizer_finishes(
+    autojump_clock: MockClock,
+) -> None:
+    scene = Scene()
+    scene.recognizer.finish_s = 0.4
+    async with running(scene):
+        await scene.say("hello there")
+        await trio.sleep(0.05)
+        await scene.say("my dear old friend")
+        await trio.sleep(8)
+    assert scene.heard[0][1] == "hello there my dear old friend"
+    assert scene.spoken == "you said hello there my dear old friend."
+
+
 async def test_noise_that_resumes_keeps_the_draft(autojump_clock: MockClock) -> None:
     scene = Scene()
     scene.model.first_token_s = 0.6

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from tests.fakes import ANA
 from trioagent.config import VadConfig
-from trioagent.ear import PRE_ROLL_PACKETS, UTTERANCE_PACKETS, Ear, HeardAudio, Utterance
+from trioagent.ear import (
+    PRE_ROLL_PACKETS,
+    UTTERANCE_PACKETS,
+    Ear,
+    HeardAudio,
+    Utterance,
+)
 from trioagent.interfaces import HEARING_RATE_HZ, Pcm, Speaker, VoicePacket
 
 MS = HEARING_RATE_HZ // 1000

@@ -209,6 +209,14 @@ def test_endless_speech_is_cut_off() -> None:
     assert talk.endpointer.cause == "too long"
 
 
+def test_silence_is_not_waited_for_beyond_the_longest_turn() -> None:
+    talk = Talk(attrs.evolve(CONFIG, max_turn_s=1))
+    talk.packets(40, speech=True)
+    talk.endpointer.words("turn on the")
+    assert talk.wait()[-1] == (200, Speaking.ENDED)
+    assert talk.endpointer.cause == "too long"
+
+
 def test_an_onset_that_nothing_follows_ends_by_the_hold() -> None:
     assert Talk().wait()[-1] == (500, Speaking.ENDED)
 

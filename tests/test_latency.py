@@ -23,7 +23,9 @@ PLAIN = [
     Event(2.2, "speech_ended", {"cause": "silence", "last_speech": 2.0}),
     Event(2.25, "final", {"text": "what is that"}),
     Event(2.25, "draft_discarded", {"draft": 1, "tokens": 7}),
-    Event(2.25, "draft_started", {"draft": 2, "cause": "final", "text": "what is that"}),
+    Event(
+        2.25, "draft_started", {"draft": 2, "cause": "final", "text": "what is that"}
+    ),
     Event(2.25, "committed", {"draft": 2}),
     Event(2.55, "llm_first_token", {"draft": 2}),
     Event(2.7, "phrase", {"draft": 2, "text": "A bird."}),
@@ -134,8 +136,10 @@ def test_a_turn_is_one_line_of_json(tmp_path: Path) -> None:
         (False, "turn 3 Ana answered TTFA=1000ms ASR=50ms LLM=300ms TTS=100ms"),
         (
             True,
-            "turn 3 Ana answered 'what is that' "
-            "TTFA=1000ms ASR=50ms LLM=300ms TTS=100ms",
+            (
+                "turn 3 Ana answered 'what is that' "
+                "TTFA=1000ms ASR=50ms LLM=300ms TTS=100ms"
+            ),
         ),
     ],
 )
@@ -151,7 +155,9 @@ def test_the_log_line_of_a_turn_without_a_reply(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    play(LatencyLog(None, transcripts=True), [Event(0.5, "outcome", {"kind": "ignored"})])
+    play(
+        LatencyLog(None, transcripts=True), [Event(0.5, "outcome", {"kind": "ignored"})]
+    )
     assert caplog.messages == ["turn 3 Ana ignored TTFA=- ASR=- LLM=- TTS=-"]
 
 

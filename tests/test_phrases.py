@@ -57,7 +57,10 @@ def split_at(text: str, cuts: list[int]) -> list[str]:
         ("So am I. Good.", ["So am I.", "Good."]),
         ("Well... maybe. Yes.", ["Well... maybe.", "Yes."]),
         ("Well ... maybe. Yes.", ["Well ... maybe.", "Yes."]),
-        ("Go to www.example.org/a.b now. Ok.", ["Go to www.example.org/a.b now.", "Ok."]),
+        (
+            "Go to www.example.org/a.b now. Ok.",
+            ["Go to www.example.org/a.b now.", "Ok."],
+        ),
         ("See https://x.org/?a=1,2;bc. Ok.", ["See https://x.org/?a=1,2;bc.", "Ok."]),
         ("1. eggs\n2. milk", ["1. eggs", "2. milk"]),
         ("It costs 12. That is fine.", ["It costs 12.", "That is fine."]),
@@ -174,9 +177,7 @@ def test_no_phrase_is_too_long_or_has_nothing_to_say(text: str, most: int) -> No
 
 
 @given(TEXTS.filter(lambda text: "<" not in text), st.sampled_from([CONFIG, EAGER]))
-def test_nothing_is_lost_but_markup_and_space(
-    text: str, config: ChunkerConfig
-) -> None:
+def test_nothing_is_lost_but_markup_and_space(text: str, config: ChunkerConfig) -> None:
     letters = "".join(filter(str.isalnum, text))
     spoken = "".join(cut([text], config))
     assert "".join(filter(str.isalnum, spoken)) == letters

@@ -32,7 +32,7 @@ def recording(picture: str) -> Pcm:
 
 
 def picture(frames: tuple[Frame, ...]) -> str:
-    """`#` is a speech frame, `h` one of the lead or the hold, `_` none; `|` a terminator."""
+    """`#` is speech, `h` the lead or the hold, `_` no packet, `|` a terminator."""
     drawn = ""
     for frame in frames:
         sent = "#" if frame.is_speech else "h"
@@ -96,6 +96,13 @@ def test_speech_is_found_at_any_gain_and_above_noise(noise: int, gain: float) ->
 
 def test_recording_without_silence_is_all_speech() -> None:
     assert speech_frames(tone(3000, 1.0), RATE_HZ).all()
+
+
+def test_soft_end_of_synthesized_speech_is_speech() -> None:
+    """As the last sound of "yes": with no silence around, it could be the noise."""
+    pcm = np.concatenate([tone(6000, 0.4), tone(600, 0.1)])
+    utterance = Utterance("yes", pcm, RATE_HZ, noisy=False)
+    assert picture(transmission(utterance, "ptt")) == "#" * 25 + "|"
 
 
 def test_short_word_in_long_silence_is_found() -> None:

@@ -32,8 +32,9 @@ from trioagent.interfaces import (
     VoicePacket,
 )
 from trioagent.journal.events import Observer, TurnJournal
+from trioagent.outcome import Failed, Ignored, Outcome
 from trioagent.stages.draft import Voice
-from trioagent.turn import Conversation, Failed, Ignored, Outcome, Turn
+from trioagent.turn import Conversation, Turn
 
 log = logging.getLogger(__name__)
 

@@ -52,9 +52,7 @@ class Ear:
     _vad: VadStream = attrs.field(kw_only=True)
     _gate: SpeechGate = attrs.field(init=False)
     _rest: Pcm = attrs.field(init=False)
-    _pre_roll: deque[HeardAudio] = attrs.Factory(
-        lambda: deque(maxlen=PRE_ROLL_PACKETS)
-    )
+    _pre_roll: deque[HeardAudio] = attrs.Factory(lambda: deque(maxlen=PRE_ROLL_PACKETS))
     _utterance: trio.MemorySendChannel[HeardAudio] | None = None
     _last_packet: float = -np.inf
 

@@ -19,50 +19,13 @@ from trioagent.ear import Utterance
 from trioagent.floor import Floor, Replying
 from trioagent.interfaces import Recognizer, Room, Speaker
 from trioagent.journal.events import TurnJournal
+from trioagent.outcome import Answered, Failed, Ignored, Interrupted, Outcome
 from trioagent.stages.draft import Draft, Voice
 from trioagent.stages.drafting import Drafting
 from trioagent.stages.listening import Listening, Transcript
 from trioagent.stages.playback import Playback
 
 TRANSCRIPTS_AHEAD = 4
-
-
-@attrs.frozen
-class Answered:
-    """The reply was played to its end."""
-
-    said: str
-    heard: str
-
-
-@attrs.frozen
-class Interrupted:
-    """The turn was stopped; `heard` is what had been played of its reply."""
-
-    said: str
-    heard: str
-    reason: str
-    by: str = ""
-
-
-@attrs.frozen
-class Ignored:
-    """There was nothing to answer."""
-
-    said: str
-    why: str
-
-
-@attrs.frozen
-class Failed:
-    """The reply could not be made, or not all of it."""
-
-    said: str
-    heard: str
-    error: BaseException
-
-
-Outcome = Answered | Interrupted | Ignored | Failed
 
 
 @attrs.frozen(eq=False)
@@ -87,7 +50,8 @@ class Turn:
     audible: bool = False
     """Whether its reply is being heard now."""
     _said: str = ""
-    _talking: bool = False
+    _unheard: int = 0
+    """Utterances that have begun and whose words are not known yet."""
     _ignored: str = ""
     _played: Draft | None = None
     _over: bool = False
@@ -118,7 +82,7 @@ class Turn:
         """Listen to this utterance; a reply that was about to start waits for it."""
         if self._said:
             self.journal.record("speech_resumed")
-        self._talking = True
+        self._unheard += 1
         self._before_sound.cancel("the speaker goes on")
         self._utterances.send_nowait(utterance)
 
@@ -173,6 +137,8 @@ class Turn:
         """Play the committed draft, unless its speaker goes on before it sounds."""
         with committed:
             async for draft in committed:
+                if self._unheard:
+                    continue
                 with trio.CancelScope() as self._before_sound:
                     if await self._play(draft):
                         self._finish()
@@ -183,7 +149,7 @@ class Turn:
 
         def begin() -> bool:
             # Rule 1, where it counts: nothing may have changed since the commit.
-            if draft.discarded or self._talking:
+            if draft.discarded or self._unheard:
                 return False
             self._played, self.audible = draft, True
             self.journal.record("first_frame", draft=draft.number)
@@ -206,7 +172,7 @@ class Turn:
 
     def _on_final(self, text: str | None) -> bool:
         """Whether there is something to say; if not, the turn is over."""
-        self._talking = False
+        self._unheard -= 1
         if text is None:
             return True
         self._said = text

@@ -24,14 +24,18 @@ QUESTION = frozenset(
     "what when where who whose which why how is are am was were do does did can could"
     " will would should shall may might have has had".split()
 )
+# Dangling elsewhere, but "what is that", "where am I", "what is it like".
+QUESTION_ENDS = frozenset(
+    "that this these those from about like i we they he she".split()
+)
 # Complete in one or two words.
 SHORT = frozenset(
     "yes no yeah nope okay ok sure thanks stop wait hello hi hey goodbye bye please"
     " why how really right continue louder".split()
 )
 MIN_QUESTION_WORDS = 3
-_TERMINAL = re.compile(r"[.!?][\"')\]]*$")
-_OPEN = re.compile(r"[,;:…-]$|\.\.\.$")
+_TERMINAL = re.compile(r"[.!?][\"'”’)\]]*$")
+_OPEN = re.compile(r"[,;:…—–-]$|\.\.\.$")  # noqa: RUF001 - dashes
 
 
 class Completeness(enum.Enum):
@@ -54,9 +58,8 @@ def completeness(text: str) -> Completeness:
         return Completeness.FINISHED
     if len(words) <= 2 and words[-1] in SHORT:
         return Completeness.FINISHED
-    # "what is that", "where are you from": a question may end in a dangling word.
     if words[0] in QUESTION and len(words) >= MIN_QUESTION_WORDS:
-        if words[-1] in DANGLING - {"that", "this", "these", "those", "from", "about"}:
+        if words[-1] in DANGLING - QUESTION_ENDS:
             return Completeness.UNFINISHED
         return Completeness.FINISHED
     return Completeness.UNFINISHED if words[-1] in DANGLING else Completeness.UNCLEAR

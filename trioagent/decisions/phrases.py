@@ -17,7 +17,7 @@ _CLOSERS = "\"')]}*_»”’"  # noqa: RUF001 - quotes that models write
 _CLAUSE_ENDS = ",;:—–"  # noqa: RUF001 - both dashes end a clause
 # A full stop after these ends no sentence.
 _ABBREVIATIONS = frozenset(
-    "dr mr mrs ms prof st sr jr vs etc e.g i.e eg ie approx no vol fig dept est inc ltd"
+    "dr mr mrs ms prof st sr jr vs etc e.g i.e eg ie approx vol fig dept est inc ltd"
     " co corp gen col sgt capt lt rev hon jan feb mar apr jun jul aug sep sept oct nov"
     " dec a.m p.m u.s u.k cf al".split()
 )

@@ -71,17 +71,18 @@ def spoken_text(text: str) -> str:
     text = _LINK_TARGET.sub("", text)
     text = _LINE_START.sub("", text)
     text = _EMPHASIS.sub("", text)
-    text = "".join(filter(_is_spoken, text))
+    text = "".join(map(_as_spoken, text))
     return _LONELY_COMMA.sub("", _SPACE.sub(" ", text)).strip()
 
 
-def _is_spoken(character: str) -> bool:
+def _as_spoken(character: str) -> str:
+    """The character, a space where a picture was, or nothing."""
     code = ord(character)
     if character.isspace():
-        return True
-    if code in _JOINERS or code in _SKIN_TONES or code in _ARROWS:
-        return False
+        return character
+    if code in _JOINERS or code in _SKIN_TONES:
+        return ""
     category = unicodedata.category(character)
-    if category == "So":
-        return code < _FIRST_PICTURE
-    return category not in ("Cc", "Cf", "Co", "Cs", "Cn")
+    if code in _ARROWS or (category == "So" and code >= _FIRST_PICTURE):
+        return " "
+    return "" if category in ("Cc", "Cf", "Co", "Cs", "Cn") else character

@@ -126,17 +126,29 @@ class _Hearing:
         self, audio: Utterance, transcripts: trio.MemorySendChannel[Transcript]
     ) -> None:
         """Take packets until the utterance has ended; tell of pauses."""
-        while not self._ended:
-            now = trio.current_time()
-            state = self.endpointer.state(now)
-            if state is Speaking.ENDED:
-                self._end(self.endpointer.cause)
-            elif state is Speaking.PAUSED:
-                await self._pause(now, transcripts)
-                await self._next(audio)
-            else:
-                self._announced, self._flushed = None, False
-                await self._next(audio)
+        # Closed at the end, so that the ear notices: what is said while the recognizer
+        # still finishes is another utterance.
+        with audio:
+            while not self._ended:
+                self._take_waiting(audio)
+                now = trio.current_time()
+                state = self.endpointer.state(now)
+                if state is Speaking.ENDED:
+                    self._end(self.endpointer.cause)
+                elif state is Speaking.PAUSED:
+                    await self._pause(now, transcripts)
+                    await self._next(audio)
+                else:
+                    self._announced, self._flushed = None, False
+                    await self._next(audio)
+
+    def _take_waiting(self, audio: Utterance) -> None:
+        """Take what is here already: it decides before the clock does."""
+        while True:
+            try:
+                self._hear(audio.receive_nowait())
+            except (trio.WouldBlock, trio.EndOfChannel):
+                return
 
     async def _next(self, audio: Utterance) -> None:
         """Wait for a packet, or until the silence means something else."""
