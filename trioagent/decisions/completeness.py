@@ -34,7 +34,7 @@ SHORT = frozenset(
     " why how really right continue louder".split()
 )
 MIN_QUESTION_WORDS = 3
-_TERMINAL = re.compile(r"[.!?][\"'”’)\]]*$")
+_TERMINAL = re.compile(r"[.!?][\"'”’)\]]*$")  # noqa: RUF001 - quotes that models write
 _OPEN = re.compile(r"[,;:…—–-]$|\.\.\.$")  # noqa: RUF001 - dashes
 
 
