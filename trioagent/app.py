@@ -133,10 +133,30 @@ async def _warm(chain: FallbackChain) -> None:
         log.warning("%s", error)
 
 
+def check_choices(config: Config) -> None:
+    """Look at every provider that `config` names, before any is opened.
+
+    Raises:
+        ConfigError: there is none of that name, or it refuses its options.
+    """
+    provider("rooms", config.mumble.client)
+    _prepare("vad", config.vad.provider, config.vad.options)
+    _prepare("tts", config.tts.provider, config.tts.options)
+    for name in config.llm.providers:
+        _prepare("llm", name, config.llm.options)
+    name = choose_recognizer(config.asr)
+    _asr_options(config.asr, name, provider("asr", name))
+
+
 def _open(kind: Kind, name: str, options: Options) -> Any:  # noqa: ANN401 - by kind
+    found, chosen = _prepare(kind, name, options)
+    return found.open(chosen)
+
+
+def _prepare(kind: Kind, name: str, options: Options) -> tuple[Provider[Any, Any], Any]:
     found = provider(kind, name)
     table = options.get(name, {})
-    return found.open(structure_options(found.options, table, f"{kind}.{name}"))
+    return found, structure_options(found.options, table, f"{kind}.{name}")
 
 
 def _asr_options(config: AsrConfig, name: str, found: Provider[Any, Any]) -> Any:  # noqa: ANN401 - the provider's own class
@@ -218,6 +238,7 @@ async def run_agent(
     Raises:
         TrioagentError: a part cannot be opened, or the room refused us for good.
     """
+    check_choices(config)
     path = Path(config.journal.latency_file) if config.journal.latency_file else None
     latency = LatencyLog(path, transcripts=config.journal.log_transcripts)
     async with AsyncExitStack() as stack:

@@ -6,6 +6,7 @@ Exit status: 0 done, 1 a check or the work failed, 2 wrong usage or configuratio
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         status: int = given.command(given)
-    except (TrioagentError, BaseExceptionGroup) as error:
+    except (TrioagentError, BrokenPipeError, BaseExceptionGroup) as error:
+        if _reader_left(error):
+            return FAILED
         errors = own_errors(error)
         for one in errors:
             print(f"trioagent: {one}", file=sys.stderr)  # noqa: T201 - the answer
@@ -41,3 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # before the event loop took over the signal
         return INTERRUPTED
     return status
+
+
+def _reader_left(error: BaseException) -> bool:
+    """Whether it is only that nobody reads our output any more, as in `… | head -1`."""
+    group = BaseExceptionGroup("what happened", [error])
+    if group.split(BrokenPipeError)[1] is not None:
+        return False
+    # What is left to be written must not fail again when Python ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True

@@ -36,6 +36,11 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError("nothing to say", hint='give WAV files or --say "TEXT"')
     if given.interrupt_with and given.interrupt_say:
         raise ConfigError("--interrupt-with and --interrupt-say exclude each other")
+    if given.save and not given.save.parent.is_dir():
+        raise ConfigError(
+            f"cannot write {given.save}: no such folder",
+            hint="give a file in a folder that exists",
+        )
     results: list[CallResult] = []
 
     async def main() -> None:

@@ -50,7 +50,7 @@ def run(given: argparse.Namespace) -> int:
     """Check everything; 1 if something cannot be used."""
     config = config_of(given)
     # Each part's own log lines would only repeat what is said here.
-    logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger().level))
+    logging.getLogger().setLevel(max(logging.ERROR, logging.getLogger().level))
     findings: list[Finding] = []
 
     async def main() -> None:

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 def run(given: argparse.Namespace) -> int:
     """Run the agent until a signal comes."""
     config = config_of(given)
+    if given.config is None:
+        log.info("no --config FILE: every key has its default")
     observers = [_print_turn] if given.json else []
 
     def on_ready(room: Room) -> None:
