@@ -7,11 +7,11 @@ Starts an agent (embedded murmurd on a free port, the tiny recognizer, echo, esp
 a process of its own, and calls it from another with `trioagent call`. The sentences are
 made of the tiny recognizer's 206 words; the list is fixed.
 
-What is printed: how many transcripts of the reply equal what was said; from the last
-packet with speech to the first of the reply (`ttfa_ms`), by the caller's clock; the same
-without the silence that the agent was told to wait for (its `hold`: which of
-`[turn] min_hold_ms`, `hold_ms` or `max_hold_ms` the words called for); and from the
-first interrupting packet to the agent's last one (`stop_ms`).
+What is printed: how many transcripts of the reply equal what was said; `ttfa_ms`, by
+the caller's clock, from its last packet with speech to the first of the reply; the same
+without the silence that the agent was told to wait for (its hold: which of `[turn]`
+`min_hold_ms`, `hold_ms` and `max_hold_ms` the words called for); and `stop_ms`, from
+the first interrupting packet to the agent's last one.
 """
 
 from __future__ import annotations
@@ -102,42 +102,35 @@ def called(options: list[str], said: list[str], environ: dict[str, str]) -> list
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def configured_hold_ms(text: str, release: str, turn: TurnConfig) -> float:
+def configured_hold_ms(row: Row, args: argparse.Namespace) -> float:
     """The silence that the agent was told to wait for after these words."""
-    if release == "ptt":
+    if args.release == "ptt":
         return 0.0  # the released key ends the turn at once
-    endpointer = Endpointer(turn, 0.0)
-    endpointer.words(text)
+    endpointer = Endpointer(TurnConfig(), 0.0)
+    # The echo says what the agent understood, unless it was cut short.
+    endpointer.words(row["said"] if args.interrupt else row["transcript"])
     return endpointer.hold_s * 1000
 
 
-def report(rows: list[Row], turns: list[Row], release: str) -> Row:
+def report(rows: list[Row], turns: list[Row], args: argparse.Namespace) -> Row:
     """What the rows say together."""
     answered = [row for row in rows if not row["interrupts"]]
-    equal = [r for r in answered if same_words(r["said"], r["transcript"])]
-    summary: Row = {
-        "utterances": len(answered),
-        "answered": sum(row["ttfa_ms"] is not None for row in answered),
-        "transcripts_equal": len(equal),
-        "heard_otherwise": [
-            [r["said"], r["transcript"]] for r in answered if r not in equal
-        ],
-    }
-    for row in answered:
-        # The echo says what the agent understood, and that decides the hold.
-        row["hold_ms"] = configured_hold_ms(row["transcript"], release, TurnConfig())
     timed = [row for row in answered if row["ttfa_ms"] is not None]
+    summary: Row = {"utterances": len(answered), "answered": len(timed)}
+    if not args.interrupt:
+        other = [r for r in answered if not same_words(r["said"], r["transcript"])]
+        summary["transcripts_equal"] = len(answered) - len(other)
+        summary["heard_otherwise"] = [[r["said"], r["transcript"]] for r in other]
     summary["ttfa_ms"] = quantiles([row["ttfa_ms"] for row in timed])
-    over = [row["ttfa_ms"] - row["hold_ms"] for row in timed]
+    over = [row["ttfa_ms"] - configured_hold_ms(row, args) for row in timed]
     summary["ttfa_minus_hold_ms"] = quantiles(over)
     for key in ("duck_ms", "stop_ms"):
         times = [row[key] for row in answered if row.get(key) is not None]
         if times:
             summary[key] = {"count": len(times), **quantiles(times)}
     for key in ("vad_duration_ms", "asr_ms", "llm_ttft_ms", "tts_ttfa_ms"):
-        summary[f"agent_{key}"] = quantiles(
-            [t[key] for t in turns if t[key] is not None]
-        )
+        times = [turn[key] for turn in turns if turn[key] is not None]
+        summary[f"agent_{key}"] = quantiles(times)
     return summary
 
 
@@ -206,7 +199,7 @@ def main() -> int:
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         rows, turns = measure(args, Path(folder))
-    summary = {**conditions(args, load), **report(rows, turns, args.release)}
+    summary = {**conditions(args, load), **report(rows, turns, args)}
     if args.json:
         print(json.dumps({**summary, "rows": rows}))
     else:

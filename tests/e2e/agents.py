@@ -122,7 +122,7 @@ async def converse(
             for text in filter(None, (*texts, interrupt_with))
         ]
     interruption = said.pop() if interrupt_with else None
-    waits = {"wait_s": 15.0, "settle_s": 0.2, "reply_gap_s": 0.6}
+    waits = {"wait_s": 15.0, "settle_s": 0.1, "reply_gap_s": 0.4}
     made = CallPlan(
         utterances=tuple(said), interruption=interruption, **{**waits, **plan}
     )

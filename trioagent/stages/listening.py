@@ -135,12 +135,11 @@ class _Hearing:
                 state = self.endpointer.state(now)
                 if state is Speaking.ENDED:
                     self._end(self.endpointer.cause)
-                elif state is Speaking.PAUSED:
-                    await self._pause(now, transcripts)
-                    await self._next(audio)
-                else:
+                elif state is Speaking.SPEAKING:
                     self._announced, self._flushed = None, False
-                    await self._next(audio)
+                    await self._next(audio, now)
+                elif not await self._pause(now, transcripts):
+                    await self._next(audio, now)
 
     def _take_waiting(self, audio: Utterance) -> None:
         """Take what is here already: it decides before the clock does."""
@@ -150,9 +149,11 @@ class _Hearing:
             except (trio.WouldBlock, trio.EndOfChannel):
                 return
 
-    async def _next(self, audio: Utterance) -> None:
-        """Wait for a packet, or until the silence means something else."""
-        wake_at = self.endpointer.wake_at(trio.current_time())
+    async def _next(self, audio: Utterance, now: float) -> None:
+        """Wait for a packet, or until the silence means something else than `now`."""
+        # Of the very `now` at which the state was asked for: a moment between that one
+        # and this would never come again.
+        wake_at = self.endpointer.wake_at(now)
         with trio.CancelScope(deadline=wake_at) as self._wait:
             try:
                 heard = await audio.receive()
@@ -172,14 +173,17 @@ class _Hearing:
 
     async def _pause(
         self, now: float, transcripts: trio.MemorySendChannel[Transcript]
-    ) -> None:
+    ) -> bool:
+        """Tell of the pause; True if that took time, in which all may have changed."""
         if not self._flushed and self.endpointer.packets_stopped(now):
             self._flushed = True
             self._queue(np.zeros(int(FLUSH_S * HEARING_RATE_HZ), np.int16))
-        if self._announced != self.text:
-            self._announced = self.text
-            self.owner.journal.record("pause", text=self.text)
-            await transcripts.send(Pause(self.text))
+        if self._announced == self.text:
+            return False
+        self._announced = self.text
+        self.owner.journal.record("pause", text=self.text)
+        await transcripts.send(Pause(self.text))
+        return True
 
     def _end(self, cause: str) -> None:
         journal = self.owner.journal
