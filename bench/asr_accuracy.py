@@ -28,9 +28,9 @@ import soundfile
 import trio
 
 from tests.helpers_speech import frames, say, word_errors, words
+from trioagent.configuration.structuring import structure_options
 from trioagent.interfaces import HEARING_RATE_HZ, Pcm
 from trioagent.registry import provider
-from trioagent.structuring import structure_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,11 +22,11 @@ from providers.opus import Decoder, Encoder
 from providers.tts.espeak import PROVIDER as ESPEAK
 from tests.helpers_speech import word_errors, words
 from tools.tiny_nemotron.corpus import load_corpus
-from trioagent.at_once import speak
-from trioagent.audio_files import resample
+from trioagent.calling.at_once import speak
+from trioagent.calling.audio_files import resample
+from trioagent.calling.utterances import Utterance, transmission
 from trioagent.interfaces import HEARING_RATE_HZ, Pcm, Speech
 from trioagent.resampling import PhraseResampler
-from trioagent.utterances import Utterance, transmission
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 import trio
 
+from trioagent.calling.utterances import rms
 from trioagent.interfaces import (
     FRAME_S,
     Pcm,
@@ -16,7 +17,6 @@ from trioagent.interfaces import (
     SpeakerJoined,
     VoicePacket,
 )
-from trioagent.utterances import rms
 
 AGENT = Speaker(7, "trioagent")
 LOUD = 3000

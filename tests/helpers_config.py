@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from trioagent.config_file import load_config
+from trioagent.configuration.file import load_config
 from trioagent.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.fake_room import tone
-from trioagent.at_once import speak
+from trioagent.calling.at_once import speak
 from trioagent.errors import ProviderError
 from trioagent.interfaces import Speech
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from trioagent.audio_files import read_wav, resample, write_wav
+from trioagent.calling.audio_files import read_wav, resample, write_wav
 from trioagent.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -13,20 +13,20 @@ import pytest
 import trio
 
 from tests.fake_room import AGENT, LOUD, FakeRoom, ScriptedAgent, tone
-from trioagent.call_plan import CallPlan, CallResult
-from trioagent.caller import call
+from trioagent.calling.caller import call
+from trioagent.calling.plan import CallPlan, CallResult
+from trioagent.calling.talk_spurts import Interruption
+from trioagent.calling.utterances import Utterance
 from trioagent.errors import ConfigError, RoomUnreachable, TrioagentError
 from trioagent.interfaces import LinkLost, Speaker, SpeakerJoined, SpeakerLeft
-from trioagent.talk_spurts import Interruption
-from trioagent.utterances import Utterance
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from trio.testing import MockClock
 
+    from trioagent.calling.utterances import Release
     from trioagent.interfaces import Pcm, Recognizer, RoomEvent
-    from trioagent.utterances import Release
 
 HELLO = Utterance("hello", np.concatenate([tone(LOUD, 1.0), tone(0, 0.6)]), 16_000)
 WAIT = Utterance("wait", tone(LOUD, 0.4), 16_000)

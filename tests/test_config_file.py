@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers_config import refusal
 from trioagent.config import Config
-from trioagent.config_file import load_config, structure_options
+from trioagent.configuration.file import load_config, structure_options
 from trioagent.errors import ConfigError
 from trioagent.registry import Kind, provider
 

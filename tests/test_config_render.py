@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trioagent.config import Config
-from trioagent.config_file import load_config, render_config
+from trioagent.configuration.file import load_config, render_config
 
 
 @pytest.fixture

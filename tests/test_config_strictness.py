@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers_config import refusal
 from trioagent.config import TurnConfig
-from trioagent.config_file import load_config
+from trioagent.configuration.file import load_config
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import attrs
 import pytest
 from attrs import validators as v
 
-from trioagent.config_file import structure_options
+from trioagent.configuration.file import structure_options
 from trioagent.errors import ConfigError
 from trioagent.registry import provider
 

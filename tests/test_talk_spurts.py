@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fake_room import AGENT, tone
-from trioagent.interfaces import VoicePacket
-from trioagent.talk_spurts import (
+from trioagent.calling.talk_spurts import (
     Interruption,
     SpurtLog,
     TalkSpurt,
@@ -18,6 +17,7 @@ from trioagent.talk_spurts import (
     reply_to,
     sound_of,
 )
+from trioagent.interfaces import VoicePacket
 
 LEVELS = {"#": 3000, "f": 300, "s": 0}
 """A loud packet, a faded one, a silent one."""

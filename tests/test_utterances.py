@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fake_room import tone
-from trioagent.errors import ConfigError
-from trioagent.utterances import (
+from trioagent.calling.utterances import (
     LEAD_FRAMES,
     Utterance,
     speech_frames,
     transmission,
 )
+from trioagent.errors import ConfigError
 
 if TYPE_CHECKING:
+    from trioagent.calling.utterances import Frame, Release
     from trioagent.interfaces import Pcm
-    from trioagent.utterances import Frame, Release
 
 RATE_HZ = 16_000
 PACKETS = {"#": 3000, ".": 0, "~": 60}

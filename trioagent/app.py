@@ -16,7 +16,7 @@ import trio
 
 from trioagent.agent import Agent, Parts
 from trioagent.chain import FallbackChain, Link
-from trioagent.config_file import structure_options
+from trioagent.configuration.file import structure_options
 from trioagent.errors import ConfigError, ProviderError, RoomUnreachable
 from trioagent.journal.latency import LatencyLog
 from trioagent.registry import Kind, provider

@@ -1,7 +1,7 @@
 """The configuration as values: every key, its unit, its default and its bounds.
 
-Reading it from a file is `trioagent.config_file`'s job. Keys of a provider's own table
-(`[asr.sherpa]`) belong to the provider and are not listed here.
+Reading it from a file is the job of `trioagent.configuration`. Keys of a provider's own
+table (`[asr.sherpa]`) belong to the provider and are not listed here.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any, Literal
 
-from trioagent.config_problems import did_you_mean
+from trioagent.configuration.problems import did_you_mean
 from trioagent.errors import ConfigError
 from trioagent.plugins import Provider
 

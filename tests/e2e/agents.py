@@ -16,13 +16,13 @@ import trio
 
 from tests.helpers_speech import TINY_MODEL
 from trioagent.app import open_recognizer, open_room, open_synthesizer, run_agent
-from trioagent.at_once import speak
-from trioagent.call_plan import CallPlan, CallResult
-from trioagent.caller import call
+from trioagent.calling.at_once import speak
+from trioagent.calling.caller import call
+from trioagent.calling.plan import CallPlan, CallResult
+from trioagent.calling.utterances import Utterance
 from trioagent.config import Config
-from trioagent.config_file import load_config
+from trioagent.configuration.file import load_config
 from trioagent.journal.events import Event, TurnJournal
-from trioagent.utterances import Utterance
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -24,7 +24,7 @@ from tests.e2e.agents import (
 from tests.e2e.murmur import until
 from tests.e2e.sse_server import Answer, SseServer, open_sse_server, says
 from tests.helpers_speech import words
-from trioagent.config_file import load_config
+from trioagent.configuration.file import load_config
 from trioagent.errors import RoomUnreachable
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import attrs
 import trio
 
 from trioagent import Config, app
-from trioagent.at_once import speak
-from trioagent.call_plan import CallPlan, CallResult
-from trioagent.caller import call
+from trioagent.calling.at_once import speak
+from trioagent.calling.caller import call
+from trioagent.calling.plan import CallPlan, CallResult
+from trioagent.calling.utterances import Utterance
 from trioagent.config import AsrConfig, MumbleConfig
-from trioagent.utterances import Utterance
 
 if TYPE_CHECKING:
     from tests.e2e.murmur import OpenServer

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trioagent.config_file import load_config
+from trioagent.configuration.file import load_config
 
 if TYPE_CHECKING:
     from trioagent.config import Config

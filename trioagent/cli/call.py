@@ -11,15 +11,15 @@ import numpy as np
 import trio
 
 from trioagent.app import open_recognizer, open_room, open_synthesizer
-from trioagent.at_once import speak
-from trioagent.audio_files import read_wav, write_wav
-from trioagent.call_plan import CallPlan, CallResult
-from trioagent.caller import call
+from trioagent.calling.at_once import speak
+from trioagent.calling.audio_files import read_wav, write_wav
+from trioagent.calling.caller import call
+from trioagent.calling.plan import CallPlan, CallResult
+from trioagent.calling.utterances import Utterance
 from trioagent.cli.arguments import config_of
 from trioagent.errors import ConfigError
 from trioagent.interfaces import HEARING_RATE_HZ, Recognizer
 from trioagent.shutdown import until_signal
-from trioagent.utterances import Utterance
 
 if TYPE_CHECKING:
     import argparse

@@ -22,10 +22,10 @@ from trioagent.app import (
     open_synthesizer,
     open_vad,
 )
-from trioagent.at_once import speak, transcribe
+from trioagent.calling.at_once import speak, transcribe
 from trioagent.cli.arguments import config_of
 from trioagent.config import Config, MumbleConfig
-from trioagent.config_file import render_config
+from trioagent.configuration.file import render_config
 from trioagent.errors import RoomUnreachable, TrioagentError, own_errors
 from trioagent.interfaces import HEARING_RATE_HZ
 from trioagent.shutdown import until_signal

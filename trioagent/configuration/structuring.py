@@ -16,7 +16,7 @@ from cattrs.cols import list_structure_factory, mapping_structure_factory
 from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
-from trioagent.config_problems import (
+from trioagent.configuration.problems import (
     Problem,
     WrongValue,
     dotted,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 import tomli_w
 
-from trioagent.config_problems import SECRET_NAME, is_secret
+from trioagent.configuration.problems import SECRET_NAME, is_secret
 from trioagent.errors import ConfigError
 from trioagent.registry import Kind, provider
 

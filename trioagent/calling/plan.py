@@ -7,9 +7,9 @@ from typing import Any
 import attrs
 from attrs import validators as v
 
+from trioagent.calling.talk_spurts import Interruption
+from trioagent.calling.utterances import Release, Utterance
 from trioagent.interfaces import Pcm
-from trioagent.talk_spurts import Interruption
-from trioagent.utterances import Release, Utterance
 
 
 @attrs.frozen(eq=False, kw_only=True)

@@ -12,19 +12,10 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from trioagent.at_once import transcribe
-from trioagent.audio_files import resample
-from trioagent.call_plan import CallPlan, CallResult
-from trioagent.errors import RoomUnreachable, TrioagentError
-from trioagent.interfaces import (
-    FRAME_S,
-    LinkLost,
-    Room,
-    SpeakerJoined,
-    SpeakerLeft,
-    VoicePacket,
-)
-from trioagent.talk_spurts import (
+from trioagent.calling.at_once import transcribe
+from trioagent.calling.audio_files import resample
+from trioagent.calling.plan import CallPlan, CallResult
+from trioagent.calling.talk_spurts import (
     Interruption,
     SpurtLog,
     TalkSpurt,
@@ -34,7 +25,16 @@ from trioagent.talk_spurts import (
     reply_to,
     sound_of,
 )
-from trioagent.utterances import Frame, Utterance, transmission
+from trioagent.calling.utterances import Frame, Utterance, transmission
+from trioagent.errors import RoomUnreachable, TrioagentError
+from trioagent.interfaces import (
+    FRAME_S,
+    LinkLost,
+    Room,
+    SpeakerJoined,
+    SpeakerLeft,
+    VoicePacket,
+)
 
 if TYPE_CHECKING:
     from trioagent.interfaces import Recognizer, RoomEvent

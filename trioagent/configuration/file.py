@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from trioagent.config import Config
-from trioagent.config_overrides import Table, expand, override
-from trioagent.config_problems import (
+from trioagent.configuration.overrides import Table, expand, override
+from trioagent.configuration.problems import (
     SECRET_NAME,
     KeyPath,
     Problem,
@@ -23,10 +23,10 @@ from trioagent.config_problems import (
     near_or_all,
     shown,
 )
-from trioagent.config_render import render_config
+from trioagent.configuration.render import render_config
+from trioagent.configuration.structuring import structure, structure_options
 from trioagent.errors import ConfigError
 from trioagent.registry import Kind, provider_names
-from trioagent.structuring import structure, structure_options
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from trioagent.calling.utterances import rms
 from trioagent.interfaces import HEARING_RATE_HZ, VoicePacket
-from trioagent.utterances import rms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

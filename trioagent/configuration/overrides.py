@@ -6,7 +6,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from trioagent.config_problems import (
+from trioagent.configuration.problems import (
     SECRET_NAME,
     FromEnvironment,
     KeyPath,

@@ -1,0 +1,1 @@
+"""A second user: says something, listens, and takes the time."""

@@ -1,0 +1,1 @@
+"""Reading the configuration from a file, the command line and the environment."""
