@@ -70,10 +70,15 @@ class Ear:
         if packet.time - self._last_packet > FORGET_AFTER_S:
             self._forget()
         self._last_packet = packet.time
+        spoke_before = self._gate.speaking
         speech = self._detect(packet.pcm)
         audio = HeardAudio(packet.pcm, speech, packet.ends_talk, packet.time)
-        if self._utterance is not None and self._pass_on(self._utterance, audio):
-            return
+        if self._utterance is not None:
+            if self._pass_on(self._utterance, audio):
+                return
+            if spoke_before:
+                # A new utterance needs a new onset, not the rest of this one.
+                self._gate.reset()
         self._keep(audio)
         if self._gate.onset:
             self._begin()
@@ -105,8 +110,6 @@ class Ear:
             self.dropped += 1
         except trio.BrokenResourceError:
             self.close()
-            # A new utterance needs a new onset, not the rest of this one.
-            self._gate.reset()
             return False
         return True
 
