@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from contextlib import asynccontextmanager
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import attrs
@@ -35,6 +36,7 @@ ANA = Speaker(1, "Ana")
 BEN = Speaker(2, "Ben")
 FRAME = int(HEARING_RATE_HZ * FRAME_S)
 SPEECH_RATE_HZ = 24_000
+SHORTEST = 200
 
 
 @attrs.define(eq=False)
@@ -56,10 +58,19 @@ class Vocabulary:
         return np.concatenate(parts) if parts else np.zeros(0, np.int16)
 
     def read(self, pcm: Pcm) -> str:
-        """The words in `pcm`; the same word twice in a row counts once."""
-        changes = np.flatnonzero(np.diff(pcm, prepend=0))
-        numbers = [int(pcm[i]) for i in changes if pcm[i] > 0]
-        return " ".join(self.words[n] for n in numbers if n < len(self.words))
+        """The words in `pcm`; the same word twice in a row counts once.
+
+        What is shorter than `SHORTEST` is no word but a fade.
+        """
+        starts = np.flatnonzero(np.diff(pcm, prepend=0))
+        lengths = np.diff(starts, append=len(pcm))
+        known = set(range(1, len(self.words)))
+        numbers = [
+            int(pcm[start])
+            for start, length in zip(starts, lengths, strict=True)
+            if length >= SHORTEST and int(pcm[start]) in known
+        ]
+        return " ".join(self.words[n] for n, _ in groupby(numbers))
 
 
 @attrs.frozen(eq=False)

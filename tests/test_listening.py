@@ -45,6 +45,14 @@ class Undecided:
         return LATE
 
 
+class NoClaim:
+    """Nobody else is speaking."""
+
+    def voice(self, speech_s: float, text: str) -> None: ...
+    def words(self, speech_s: float, text: str) -> None: ...
+    def quiet(self) -> None: ...
+
+
 @pytest.mark.parametrize("thinks_s", [0.01, 0.07, 0.08, 0.09, 0.15, 0.27])
 @pytest.mark.parametrize("busy_s", [0.0, 0.2, 0.28, 0.3, 0.4])
 async def test_words_that_shorten_the_hold_in_mid_pause_are_seen(
@@ -53,7 +61,7 @@ async def test_words_that_shorten_the_hold_in_mid_pause_are_seen(
     """Whoever takes the pause may be busy: the words can change before they do."""
     config = TurnConfig(hold_ms=500, min_hold_ms=200)
     journal = TurnJournal(1, "ana", "now", ())
-    listening = Listening(Undecided(thinks_s), config, journal, lambda *_: None)
+    listening = Listening(Undecided(thinks_s), config, journal, NoClaim())
     audio_in, audio = trio.open_memory_channel[HeardAudio](100)
     utterances_in, utterances = trio.open_memory_channel[Utterance](1)
     transcripts_in, transcripts = trio.open_memory_channel[Transcript](0)

@@ -65,9 +65,17 @@ class Stage:
         )
         self.draft = Draft(1, "text", (), 0, voice, journal)
         self.draft.buffer.begin_phrase("text")
-        self.playback = Playback(self.draft, self.room, level, journal, self._begin)
+        self.playback = Playback(self.draft, self.room, level, journal, self)
 
-    def _begin(self) -> bool:
+    held: bool = False
+    on_begin: Callable[[], object] = lambda: None
+    phrases: list[str] = attrs.Factory(list)
+
+    def sounding(self, phrase: str) -> None:
+        self.phrases.append(phrase)
+
+    def begin(self) -> bool:
+        self.on_begin()
         self.began.append(trio.current_time())
         return self.may_begin
 
@@ -256,7 +264,7 @@ async def test_whether_it_may_be_heard_is_asked_in_the_step_of_the_first_write(
 
     counter = Steps()
     trio.lowlevel.add_instrument(counter)
-    stage.playback.begin = lambda: not steps.append(counter.count)
+    stage.on_begin = lambda: steps.append(counter.count)
     stage.room.on_frame = lambda index: steps.append(counter.count)
     await stage.run()
     trio.lowlevel.remove_instrument(counter)

@@ -11,6 +11,7 @@ import attrs
 import trio
 
 from trioagent.config import Config
+from trioagent.decisions.echo import EchoJudge
 from trioagent.decisions.history import Exchange, History
 from trioagent.decisions.interruption import BargeIn
 from trioagent.decisions.jitter import StartLevel
@@ -35,6 +36,12 @@ from trioagent.journal.events import Observer, TurnJournal
 from trioagent.outcome import Failed, Ignored, Outcome
 from trioagent.stages.draft import Voice
 from trioagent.turn import Conversation, Turn
+
+# An echo comes after at most a second of delay; the rest is for our not knowing
+# exactly when each of our words sounded.
+ECHO_WINDOW_S = 5.0
+# With 0.75 or more, an echo of which the recognizer misheard every third word is lost.
+ECHO_SIMILARITY = 0.7
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +97,7 @@ class Agent:
             parts.recognizer,
             voice,
             self.history,
-            Floor(BargeIn(config.barge_in)),
+            Floor(BargeIn(config.barge_in), EchoJudge(ECHO_WINDOW_S, ECHO_SIMILARITY)),
             config.turn,
         )
 
@@ -126,6 +133,7 @@ class Agent:
                 speaker,
                 self.config.vad,
                 self._open_utterance,
+                lambda: self._conversation.floor.speaking is not None,
                 vad=self.parts.vad.stream(),
             )
         return ear

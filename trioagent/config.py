@@ -78,7 +78,7 @@ class VadConfig:
     stop_probability: float = attrs.field(default=0.35, validator=_between(0.01, 1))
     """Speech goes on until the probability falls below this one."""
     min_speech_ms: float = attrs.field(default=60, validator=_between(0, 2000))
-    """Shorter sounds open no turn."""
+    """Shorter sounds open no turn; while the agent speaks, any sound makes it pause."""
     pre_roll_ms: float = attrs.field(default=300, validator=_between(0, 3000))
     """Audio from before the onset that the recognizer gets too."""
     options: Options = attrs.Factory(dict)
@@ -133,12 +133,19 @@ class TurnConfig:
     """A talk spurt ended by its client this soon after speech was push-to-talk."""
     max_turn_s: float = attrs.field(default=60, validator=_between(1, 600))
     """A turn that still listens after so long is ended with what it heard."""
-    early_start: Literal["off", "pause"] = "pause"
-    """When a reply is prepared before the turn is over: never, or in a pause."""
+    early_start: Literal["off", "pause", "prefix"] = "prefix"
+    """When a reply is prepared before the turn is over: never, in a pause, or already
+    on words that will hardly change, while the speaker goes on."""
+    prefix_min_chars: int = attrs.field(default=50, validator=_between(1, 1000))
+    """Stable words of this length start an early draft; as many more replace it."""
+    stable_hypotheses: int = attrs.field(default=3, validator=_between(1, 50))
+    """Words are stable when so many hypotheses in a row have them."""
     pause_ms: float = attrs.field(default=120, validator=_between(20, 5000))
     """Silence that starts an early draft of the reply."""
     max_drafts: int = attrs.field(default=4, validator=_between(1, 100))
     """Early drafts of one turn; the last one, made from the final words, is extra."""
+    max_wait_s: float = attrs.field(default=20, validator=_between(0.1, 600))
+    """A reply that waited so long for the floor is dropped."""
 
 
 @attrs.frozen(kw_only=True)
@@ -183,8 +190,9 @@ class BargeInConfig:
 
     allow: Literal["anyone", "addressee", "nobody"] = "anyone"
     """"addressee" is the one whom the agent is answering."""
-    confirm_ms: float = attrs.field(default=200, validator=_between(0, 5000))
-    """Speech of this length interrupts, if its words are not only a backchannel."""
+    confirm_ms: float = attrs.field(default=400, validator=_between(0, 5000))
+    """Speech of this length interrupts even if no word of it is known yet; words that
+    are no backchannel interrupt at once. The reply is silent meanwhile."""
     backchannels: tuple[str, ...] = DEFAULT_BACKCHANNELS
     """Words that only say "go on": alone, they interrupt nothing."""
 

@@ -47,6 +47,9 @@ class Ear:
     config: VadConfig
     open_utterance: OpenUtterance
     """Called at each onset with the utterance that begins there."""
+    eager: Callable[[], bool] = lambda: False
+    """Whether the first sound counts: somebody is being answered, and must not be
+    talked over until it is clear what this is."""
     dropped: int = 0
     """Packets that no listener took in time."""
     _vad: VadStream = attrs.field(kw_only=True)
@@ -80,7 +83,7 @@ class Ear:
                 # A new utterance needs a new onset, not the rest of this one.
                 self._gate.reset()
         self._keep(audio)
-        if self._gate.onset:
+        if self._gate.onset or (self._gate.speaking and self.eager()):
             self._begin()
 
     def close(self) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 import trio
 
+from trioagent.decisions.echo import EchoJudge
 from trioagent.decisions.interruption import BargeIn
+from trioagent.decisions.text import words_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,6 +36,14 @@ class Replying(Protocol):
         """Whether its reply was stopped."""
         ...
 
+    def duck(self, *, by: str) -> None:
+        """Hold your breath: somebody begins to speak."""
+        ...
+
+    def restore(self) -> None:
+        """Go on where you stopped: it was nothing."""
+        ...
+
     def interrupt(self, reason: str, *, by: str = "") -> None:
         """Stop now."""
         ...
@@ -41,10 +51,18 @@ class Replying(Protocol):
 
 @attrs.define(eq=False)
 class Floor:
-    """One room's floor, and what takes it away."""
+    """One room's floor, and what takes it away.
+
+    Attributes:
+        echo: Knows what was said lately, to tell its echo from a person.
+        echoing: Those whose loudspeakers are known to feed our voice back.
+    """
 
     barge_in: BargeIn
+    echo: EchoJudge
     holder: Replying | None = None
+    echoing: set[int] = attrs.Factory(set)
+    _claims: set[Claim] = attrs.Factory(set)
     _queue: trio.StrictFIFOLock = attrs.Factory(trio.StrictFIFOLock)
 
     @asynccontextmanager
@@ -56,18 +74,75 @@ class Floor:
                 yield
             finally:
                 self.holder = None
+                self._claims.clear()
 
     @property
     def speaking(self) -> Replying | None:
-        """The turn whose reply is being heard now."""
+        """The turn whose reply is being heard now, or holds its breath."""
         holder = self.holder
         return holder if holder is not None and holder.audible else None
 
-    def heard(self, turn: Replying, speech_s: float, text: str) -> None:
-        """`turn`'s speaker has said so much: interrupt the reply that is heard?"""
+    def contest(self, claim: Claim) -> Replying | None:
+        """The reply that `claim` may interrupt; it holds its breath from now on."""
+        speaking = self.contested(claim)
+        if speaking is not None:
+            self._claims.add(claim)
+            speaking.duck(by=claim.turn.speaker.name)
+        return speaking
+
+    def contested(self, claim: Claim) -> Replying | None:
+        """The reply that `claim` may interrupt, if one is being heard."""
         speaking = self.speaking
-        if speaking is None or speaking is turn:
+        if speaking is None or speaking is claim.turn:
+            return None
+        allowed = self.barge_in.allowed(claim.turn.speaker.id, speaking.speaker.id)
+        return speaking if allowed else None
+
+    def dismiss(self, claim: Claim) -> None:
+        """It was nothing, so far: the reply goes on, unless somebody else claims."""
+        self._claims.discard(claim)
+        if not self._claims and self.speaking is not None:
+            self.speaking.restore()
+
+
+@attrs.define(eq=False)
+class Claim:
+    """One turn's claim to a floor on which somebody else is being answered.
+
+    Its speaker's voice ducks the reply at once. Enough of it, or words that are neither
+    a backchannel nor our own echo, interrupt it; silence gives it back.
+    """
+
+    floor: Floor
+    turn: Replying
+    onset: float
+    """When its speaker began."""
+
+    def voice(self, speech_s: float, text: str) -> None:
+        """A packet of speech came: so much in all, with these words so far."""
+        self._judge(self.floor.contest(self), speech_s, text)
+
+    def words(self, speech_s: float, text: str) -> None:
+        """The recognizer knows more."""
+        self._judge(self.floor.contested(self), speech_s, text)
+
+    def quiet(self) -> None:
+        """Silence, and no words are outstanding."""
+        self.floor.dismiss(self)
+
+    def is_echo(self, text: str) -> bool:
+        """Whether `text`, all of it, is what we said ourselves."""
+        if not self.floor.echo.is_echo(text, self.onset):
+            return False
+        self.floor.echoing.add(self.turn.speaker.id)
+        return True
+
+    def _judge(self, reply: Replying | None, speech_s: float, text: str) -> None:
+        if reply is None or not self.floor.barge_in.confirmed(speech_s, text):
             return
-        allowed = self.barge_in.allowed(turn.speaker.id, speaking.speaker.id)
-        if allowed and self.barge_in.confirmed(speech_s, text):
-            speaking.interrupt("barge-in", by=turn.speaker.name)
+        if words_of(text):
+            echo = self.floor.echo.may_be_echo(text, self.onset)
+        else:
+            echo = self.turn.speaker.id in self.floor.echoing
+        if not echo:
+            reply.interrupt("barge-in", by=self.turn.speaker.name)

@@ -16,7 +16,7 @@ from trioagent.decisions.history import History
 from trioagent.decisions.interruption import is_backchannel
 from trioagent.decisions.text import words_of
 from trioagent.ear import Utterance
-from trioagent.floor import Floor, Replying
+from trioagent.floor import Claim, Floor, Replying
 from trioagent.interfaces import Recognizer, Room, Speaker
 from trioagent.journal.events import TurnJournal
 from trioagent.outcome import Answered, Failed, Ignored, Interrupted, Outcome
@@ -54,6 +54,7 @@ class Turn:
     """Utterances that have begun and whose words are not known yet."""
     _ignored: str = ""
     _played: Draft | None = None
+    _held: bool = False
     _over: bool = False
     _interruption: tuple[str, str] | None = None
     _opened_over: Replying | None = None
@@ -62,11 +63,14 @@ class Turn:
     _before_sound: trio.CancelScope = attrs.Factory(trio.CancelScope)
     _utterances: trio.MemorySendChannel[Utterance] = attrs.field(init=False)
     _to_hear: trio.MemoryReceiveChannel[Utterance] = attrs.field(init=False)
+    _claim: Claim = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         channel = trio.open_memory_channel[Utterance](math.inf)
         self._utterances, self._to_hear = channel
-        self._opened_over = self.conversation.floor.speaking
+        floor = self.conversation.floor
+        self._opened_over = floor.speaking
+        self._claim = Claim(floor, self, self.journal.started)
 
     @property
     def hearable(self) -> bool:
@@ -85,6 +89,34 @@ class Turn:
         self._unheard += 1
         self._before_sound.cancel("the speaker goes on")
         self._utterances.send_nowait(utterance)
+
+    @property
+    def held(self) -> bool:
+        """Whether the reply holds its breath."""
+        return self._held
+
+    def begin(self, draft: Draft) -> bool:
+        """`draft` begins to sound in this very step, if True."""
+        # Rule 1, where it counts: nothing may have changed since the commit.
+        if draft.discarded or self._unheard:
+            return False
+        self._played, self.audible = draft, True
+        self.journal.record("first_frame", draft=draft.number)
+        return True
+
+    def duck(self, *, by: str) -> None:
+        """Hold the reply, within a frame; the cursor is kept."""
+        if not self._held:
+            self._held = True
+            self.journal.record("ducked", by=by)
+
+    def restore(self) -> None:
+        """Go on with the reply at the cursor."""
+        if self._held:
+            self._held = False
+            self.journal.record("restored")
+            if self._played is not None:
+                self._played.changed()
 
     def interrupt(self, reason: str, *, by: str = "") -> None:
         """Stop now. Safe before, during and after `run`, and twice."""
@@ -111,7 +143,7 @@ class Turn:
     async def _run_stages(self) -> None:
         shared = self.conversation
         listening = Listening(
-            shared.recognizer, shared.config, self.journal, self._on_speech
+            shared.recognizer, shared.config, self.journal, self._claim
         )
         drafting = Drafting(
             self.speaker.name,
@@ -146,29 +178,23 @@ class Turn:
     async def _play(self, draft: Draft) -> bool:
         """Wait for the floor, play; False if the draft must not be heard."""
         shared = self.conversation
-
-        def begin() -> bool:
-            # Rule 1, where it counts: nothing may have changed since the commit.
-            if draft.discarded or self._unheard:
-                return False
-            self._played, self.audible = draft, True
-            self.journal.record("first_frame", draft=draft.number)
-            return True
-
         level = shared.voice.start_level
-        playback = Playback(draft, shared.room, level, self.journal, begin)
-        async with shared.floor.held_by(self):
-            self.journal.record("floor_taken")
-            try:
-                played = await playback.run()
-            finally:
-                self.audible = False
+        reply = _Reply(self, draft)
+        playback = Playback(draft, shared.room, level, self.journal, reply)
+        with trio.move_on_after(shared.config.max_wait_s) as waiting:
+            async with shared.floor.held_by(self):
+                waiting.deadline = math.inf
+                self.journal.record("floor_taken")
+                try:
+                    played = await playback.run()
+                finally:
+                    self.audible = False
+        if waiting.cancelled_caught:
+            self.interrupt("waited too long for the floor")
+            return False
         if played:
             self._played = draft
         return played
-
-    def _on_speech(self, speech_s: float, text: str) -> None:
-        self.conversation.floor.heard(self, speech_s, text)
 
     def _on_final(self, text: str | None) -> bool:
         """Whether there is something to say; if not, the turn is over."""
@@ -179,6 +205,8 @@ class Turn:
         over = self._opened_over
         if not words_of(text):
             self._ignored = "no words"
+        elif self._claim.is_echo(text):
+            self._ignored = "echo"
         elif over is not None and not over.interrupted:
             backchannels = self.conversation.floor.barge_in.config.backchannels
             if is_backchannel(text, backchannels):
@@ -196,6 +224,7 @@ class Turn:
         """Let go of what others may still hold on to."""
         self._over = True
         self._opened_over = None
+        self._claim.quiet()
         self._utterances.close()
         # An utterance that nobody took: its ear must know that nobody listens.
         while True:
@@ -222,3 +251,22 @@ class Turn:
         if not heard:
             return Ignored(self._said, "empty reply")
         return Answered(self._said, heard)
+
+
+@attrs.frozen(eq=False)
+class _Reply:
+    """A turn's word on one draft, for its playback."""
+
+    turn: Turn
+    draft: Draft
+
+    @property
+    def held(self) -> bool:
+        return self.turn.held
+
+    def begin(self) -> bool:
+        return self.turn.begin(self.draft)
+
+    def sounding(self, phrase: str) -> None:
+        echo = self.turn.conversation.floor.echo
+        echo.spoke(phrase, trio.current_time())

@@ -102,6 +102,7 @@ class JitterBuffer:
     _pieces: deque[Pcm] = attrs.Factory(deque)
     _level: int = 0
     _fade_in: bool = True
+    _begun: int = 0
 
     @property
     def level_s(self) -> float:
@@ -135,11 +136,12 @@ class JitterBuffer:
             return self._level > 0
         return self.level_s >= max(start_level_s, FRAME_S)
 
-    def take(self) -> Pcm | None:
+    def take(self, *, fade_out: bool = False) -> Pcm | None:
         """The next frame, exactly `FRAME_S` long, or None: an underrun.
 
         A last piece shorter than a frame waits for more, unless the reply is complete;
-        then it is padded with silence.
+        then it is padded with silence. With `fade_out` it falls to silence within the
+        frame, and the next one fades in: no sample is left out or comes twice.
         """
         size = round(self.rate_hz * FRAME_S)
         if self._level < size and not self.complete:
@@ -160,7 +162,20 @@ class JitterBuffer:
         if self._fade_in:
             self._fade_in = False
             self._apply_fade(frame)
+        if fade_out:
+            self._fade_in = True
+            frame = (frame * np.linspace(1.0, 0.0, size)).astype(np.int16)
         return frame
+
+    def newly_begun(self) -> list[Phrase]:
+        """The phrases that have begun to sound since the last call."""
+        first = self._begun
+        while (
+            self._begun < len(self.phrases)
+            and self.phrases[self._begun].start < self.cursor
+        ):
+            self._begun += 1
+        return self.phrases[first : self._begun]
 
     def heard(self) -> str:
         """The text of what was played, cut at the cursor."""

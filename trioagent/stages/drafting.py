@@ -18,7 +18,13 @@ from trioagent.decisions.history import History
 from trioagent.decisions.text import same_words, words_of
 from trioagent.journal.events import TurnJournal
 from trioagent.stages.draft import Draft, Voice
-from trioagent.stages.listening import Final, Pause, Transcript, Unintelligible
+from trioagent.stages.listening import (
+    Final,
+    Pause,
+    Prefix,
+    Transcript,
+    Unintelligible,
+)
 
 if TYPE_CHECKING:
     from trioagent.errors import ProviderError
@@ -49,8 +55,11 @@ class Drafting:
             async with trio.open_nursery() as drafts:
                 async for transcript in transcripts:
                     match transcript:
+                        case Prefix(text):
+                            # One is kept for the pause, whose words are more often all.
+                            self._early(drafts, text, "prefix", keep=1)
                         case Pause(text):
-                            self._pause(drafts, text)
+                            self._early(drafts, text, "pause")
                         case Final(text):
                             if self.on_final(text):
                                 await committed.send(self._commit(drafts, text))
@@ -58,12 +67,14 @@ class Drafting:
                             self.on_final(None)
                             await committed.send(self._apologize(drafts, error))
 
-    def _pause(self, drafts: trio.Nursery, text: str) -> None:
-        early = self.config.early_start == "pause"
+    def _early(
+        self, drafts: trio.Nursery, text: str, cause: str, *, keep: int = 0
+    ) -> None:
+        early = self.config.early_start != "off"
         if not early or not words_of(text) or self._fits(text):
             return
-        if self._started < self.config.max_drafts:
-            self._begin(drafts, text, "pause")
+        if self._started < self.config.max_drafts - keep:
+            self._begin(drafts, text, cause)
 
     def _commit(self, drafts: trio.Nursery, text: str) -> Draft:
         draft = self._draft

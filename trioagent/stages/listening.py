@@ -8,15 +8,17 @@ has no packets, so the recognizer is given zeros in its place.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 import numpy as np
 import trio
 
 from trioagent.config import TurnConfig
+from trioagent.decisions.completeness import Completeness, completeness
 from trioagent.decisions.endpointing import Endpointer, Speaking
+from trioagent.decisions.stable_prefix import StablePrefix
+from trioagent.decisions.text import words_of
 from trioagent.errors import ProviderError, first_error
 from trioagent.interfaces import HEARING_RATE_HZ, Pcm, Recognizer, RecognizerStream
 from trioagent.journal.events import TurnJournal
@@ -26,6 +28,15 @@ if TYPE_CHECKING:
 
 # Enough for a streaming recognizer to let go of its last word.
 FLUSH_S = 0.3
+# Shorter ones ("stop it") end at once anyhow.
+MIN_SENTENCE = 3
+
+
+@attrs.frozen
+class Prefix:
+    """The speaker goes on; these words of theirs will hardly change any more."""
+
+    text: str
 
 
 @attrs.frozen
@@ -49,8 +60,23 @@ class Unintelligible:
     error: ProviderError
 
 
-Transcript = Pause | Final | Unintelligible
-OnSpeech = Callable[[float, str], None]
+Transcript = Prefix | Pause | Final | Unintelligible
+
+
+class Claim(Protocol):
+    """What a speaker's voice claims while somebody else is answered."""
+
+    def voice(self, speech_s: float, text: str) -> None:
+        """A packet of speech came: so much in all, with these words so far."""
+        ...
+
+    def words(self, speech_s: float, text: str) -> None:
+        """The recognizer knows more."""
+        ...
+
+    def quiet(self) -> None:
+        """Silence, and no words are outstanding."""
+        ...
 
 
 @attrs.define(eq=False)
@@ -64,8 +90,8 @@ class Listening:
     recognizer: Recognizer
     config: TurnConfig
     journal: TurnJournal
-    on_speech: OnSpeech
-    """Told, at each packet and hypothesis, the seconds of speech and the words."""
+    claim: Claim
+    """Told of voice, words and silence: they may take the floor."""
     _earlier: str = ""
 
     async def run(
@@ -96,7 +122,7 @@ class Listening:
         hearing = _Hearing(self, endpointer)
         async with self.recognizer.stream() as stream, trio.open_nursery() as nursery:
             nursery.start_soon(hearing.follow, audio, transcripts, name="follow audio")
-            await hearing.recognize(stream)
+            await hearing.recognize(stream, transcripts)
         return hearing.text
 
 
@@ -110,10 +136,16 @@ class _Hearing:
     _speech_s: float = 0.0
     _announced: str | None = None
     _flushed: bool = False
+    _feeding: bool = False
+    _stable: StablePrefix = attrs.field(init=False)
+    _prefix: str = ""
     _ended: bool = False
     _pending: deque[Pcm] = attrs.Factory(deque)
     _arrived: trio.Event = attrs.Factory(trio.Event)
     _wait: trio.CancelScope = attrs.Factory(trio.CancelScope)
+
+    def __attrs_post_init__(self) -> None:
+        self._stable = StablePrefix(self.owner.config.stable_hypotheses)
 
     @property
     def text(self) -> str:
@@ -138,7 +170,7 @@ class _Hearing:
                 elif state is Speaking.SPEAKING:
                     self._announced, self._flushed = None, False
                     await self._next(audio, now)
-                elif not await self._pause(now, transcripts):
+                elif not await self._pause(transcripts):
                     await self._next(audio, now)
 
     def _take_waiting(self, audio: Utterance) -> None:
@@ -168,16 +200,16 @@ class _Hearing:
         )
         if heard.speech:
             self._speech_s += len(heard.pcm) / HEARING_RATE_HZ
-            self.owner.on_speech(self._speech_s, self.text)
+            self.owner.claim.voice(self._speech_s, self.text)
         self._queue(heard.pcm)
 
-    async def _pause(
-        self, now: float, transcripts: trio.MemorySendChannel[Transcript]
-    ) -> bool:
+    async def _pause(self, transcripts: trio.MemorySendChannel[Transcript]) -> bool:
         """Tell of the pause; True if that took time, in which all may have changed."""
-        if not self._flushed and self.endpointer.packets_stopped(now):
+        if not self._flushed:
             self._flushed = True
             self._queue(np.zeros(int(FLUSH_S * HEARING_RATE_HZ), np.int16))
+        if not self._pending and not self._feeding:
+            self.owner.claim.quiet()
         if self._announced == self.text:
             return False
         self._announced = self.text
@@ -194,7 +226,11 @@ class _Hearing:
 
     # --- feeding the recognizer --------------------------------------------------
 
-    async def recognize(self, stream: RecognizerStream) -> None:
+    async def recognize(
+        self,
+        stream: RecognizerStream,
+        transcripts: trio.MemorySendChannel[Transcript],
+    ) -> None:
         """Feed what arrived, as much at a time as there is; then finish."""
         while not self._ended or self._pending:
             if not self._pending:
@@ -203,7 +239,11 @@ class _Hearing:
             pcm = np.concatenate(self._pending)
             self._pending.clear()
             self._arrived = trio.Event()
-            self._take_hypothesis(await stream.feed(pcm))
+            self._feeding = True
+            text = await stream.feed(pcm)
+            self._feeding = False
+            self._take_hypothesis(text)
+            await self._tell_prefix(transcripts)
         self._take_hypothesis(await stream.finish())
 
     def _queue(self, pcm: Pcm) -> None:
@@ -211,11 +251,31 @@ class _Hearing:
         self._arrived.set()
 
     def _take_hypothesis(self, text: str) -> None:
-        if text == self._hypothesis:
+        if text != self._hypothesis:
+            self._hypothesis = text
+            self.owner.journal.record("partial", text=self.text)
+            self.endpointer.words(text)
+            self.owner.claim.words(self._speech_s, self.text)
+        elif self._announced is None:
             return
-        self._hypothesis = text
-        self.owner.journal.record("partial", text=self.text)
-        self.endpointer.words(text)
-        self.owner.on_speech(self._speech_s, self.text)
-        # The words may have changed what the silence means: let `follow` look again.
+        # What the silence means may have changed: let `follow` look again.
         self._wait.deadline = trio.current_time()
+
+    async def _tell_prefix(
+        self, transcripts: trio.MemorySendChannel[Transcript]
+    ) -> None:
+        """Tell of words on which a reply can be begun while more may come."""
+        config = self.owner.config
+        if config.early_start != "prefix":
+            return
+        stable = self._stable.push(self.text)
+        if completeness(self.text) is Completeness.FINISHED:
+            # A finished sentence is most often the end.
+            prefix = self.text if len(words_of(self.text)) >= MIN_SENTENCE else ""
+        else:
+            grown = len(stable) - len(self._prefix)
+            prefix = stable if grown >= config.prefix_min_chars else ""
+        if prefix and prefix != self._prefix:
+            self._prefix = prefix
+            self.owner.journal.record("stable", text=prefix)
+            await transcripts.send(Prefix(prefix))

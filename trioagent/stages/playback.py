@@ -6,7 +6,7 @@ the cursor that records it are one step, with no checkpoint between.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 import attrs
 import trio
@@ -21,6 +21,23 @@ from trioagent.stages.draft import Draft
 LATE_S = 2 * FRAME_S
 
 
+class Control(Protocol):
+    """Whoever owns the reply: may it be heard, and now?"""
+
+    @property
+    def held(self) -> bool:
+        """Whether it holds its breath, because somebody begins to speak."""
+        ...
+
+    def begin(self) -> bool:
+        """Asked in the same step as the first write; False: it must not be heard."""
+        ...
+
+    def sounding(self, phrase: str) -> None:
+        """Told each phrase when it begins to sound."""
+        ...
+
+
 @attrs.define(eq=False)
 class Playback:
     """Plays one draft."""
@@ -29,8 +46,7 @@ class Playback:
     room: Room
     start_level: StartLevel
     journal: TurnJournal
-    begin: Callable[[], bool]
-    """Called in the same step as the first write; False: it must not be heard."""
+    control: Control
 
     async def run(self) -> bool:
         """Play the draft to its end; False if it must not be heard after all.
@@ -51,11 +67,14 @@ class Playback:
 
     def _can_go_on(self) -> bool:
         buffer = self.draft.buffer
-        ready = buffer.ready(self.start_level.seconds)
+        ready = buffer.ready(self.start_level.seconds) and not self.control.held
         return ready or buffer.drained or self.draft.discarded
 
     async def _play_run(self) -> bool:
-        """Write frames until there is none left; False if there must be none."""
+        """Write frames until there is none left, or it is held; False: none may be.
+
+        Held, it fades out within one frame and ends the talk spurt.
+        """
         buffer = self.draft.buffer
         start, index = trio.current_time(), 0
         while not buffer.drained:
@@ -63,15 +82,20 @@ class Playback:
             late_s = trio.current_time() - (start + index * FRAME_S)
             if late_s > LATE_S:
                 start += late_s
-            if buffer.cursor == 0 and not self.begin():
-                return False
-            frame = buffer.take()
+            held = self.control.held
+            if buffer.cursor == 0 and (held or not self.control.begin()):
+                return held
+            frame = buffer.take(fade_out=held)
             if frame is None:
                 self.room.end_talk()
                 self.journal.record("underrun")
                 return True
-            self.room.write(frame, buffer.rate_hz, last=buffer.drained)
+            self.room.write(frame, buffer.rate_hz, last=held or buffer.drained)
+            for phrase in buffer.newly_begun():
+                self.control.sounding(phrase.text)
             self.draft.changed()
+            if held and not buffer.drained:
+                return True
             index += 1
         self.journal.record("last_frame")
         return True
