@@ -13,7 +13,7 @@ EXCHANGES = st.lists(
 
 
 def history(*exchanges: Exchange, max_turns: int = 20) -> History:
-    made = History("Be brief.", max_turns)
+    made = History("Be brief.", max_turns, 100_000)
     for exchange in exchanges:
         made.add(exchange)
     return made
@@ -116,3 +116,15 @@ def test_each_turn_makes_earlier_replies_out_of_date(exchanges: list[Exchange]) 
         assert made.version == count
         made.add(exchange)
     assert made.version == len(exchanges)
+
+
+def test_too_many_tokens_drop_the_oldest_turns_half_at_once() -> None:
+    made = History("Be brief.", 100, 100)
+    lengths = []
+    for number in range(40):
+        made.add(Exchange("Ana", f"question {number:03}", "x" * 28))
+        lengths.append(len(made.exchanges))
+    # 40 characters a turn: ten turns are 100 tokens, five are kept of eleven.
+    assert max(lengths) == 10
+    assert lengths[9:17] == [10, 5, 6, 7, 8, 9, 10, 5]
+    assert made.exchanges[-1].said == "question 039"

@@ -11,6 +11,7 @@ import attrs
 import trio
 
 from trioagent.config import Config
+from trioagent.decisions.company import Company
 from trioagent.decisions.echo import EchoJudge
 from trioagent.decisions.history import Exchange, History
 from trioagent.decisions.interruption import BargeIn
@@ -82,7 +83,11 @@ class Agent:
 
     def __attrs_post_init__(self) -> None:
         parts, config = self.parts, self.config
-        self.history = History(config.agent.system_prompt, config.agent.history_turns)
+        self.history = History(
+            config.agent.system_prompt,
+            config.agent.history_turns,
+            config.agent.history_tokens,
+        )
         voice = Voice(
             parts.language_model,
             parts.synthesizer,
@@ -97,7 +102,11 @@ class Agent:
             parts.recognizer,
             voice,
             self.history,
-            Floor(BargeIn(config.barge_in), EchoJudge(ECHO_WINDOW_S, ECHO_SIMILARITY)),
+            Floor(
+                BargeIn(config.barge_in),
+                EchoJudge(ECHO_WINDOW_S, ECHO_SIMILARITY),
+                Company(config.agent, parts.room.name),
+            ),
             config.turn,
         )
 
@@ -113,8 +122,9 @@ class Agent:
 
     def _take(self, event: RoomEvent) -> None:
         match event:
-            case VoicePacket():
-                self._ear(event.speaker).hear(event)
+            case VoicePacket(speaker):
+                if self._conversation.floor.company.heard(speaker):
+                    self._ear(speaker).hear(event)
             case SpeakerJoined(speaker):
                 self._ear(speaker)
             case SpeakerLeft(speaker):
@@ -176,6 +186,9 @@ class Agent:
             _log_failure(turn.journal.number, outcome.error)
         if isinstance(outcome, Ignored):
             return
+        if outcome.heard:
+            company = self._conversation.floor.company
+            company.answered(turn.speaker, trio.current_time())
         if outcome.said:
             exchange = Exchange(turn.speaker.name, outcome.said, outcome.heard)
             self.history.add(exchange)

@@ -42,6 +42,8 @@ class MumbleConfig:
     """PEM file of our own client certificate."""
     key_file: str = ""
     """PEM file of its key; empty when it is in `certificate_file`."""
+    comment: str = "trioagent: a voice agent"
+    """What other users can read about ours. Agents know each other by "trioagent:"."""
     tokens: tuple[str, ...] = attrs.field(default=(), metadata={"secret": True})
     """Access tokens for restricted channels."""
     udp: bool = True
@@ -64,6 +66,18 @@ class AgentConfig:
     )
     history_turns: int = attrs.field(default=20, validator=_between(0, 1000))
     """How many past turns the language model is shown."""
+    history_tokens: int = attrs.field(default=3000, validator=_between(100, 1_000_000))
+    """How long those may be together, at four characters a token."""
+    respond: Literal["always", "addressed"] = "always"
+    """Answer whatever is said, or only those who call the agent by its name."""
+    names: tuple[str, ...] = ()
+    """What it is called, for `respond = "addressed"`; empty is its user name."""
+    attention_s: float = attrs.field(default=15, validator=_between(0, 3600))
+    """So long after an answer its hearer need not repeat the name."""
+    ignore: tuple[str, ...] = ()
+    """Users who are not listened to: music bots, say."""
+    max_agent_replies: int = attrs.field(default=3, validator=_between(0, 1000))
+    """Replies to other agents in a row; then a person has to speak first."""
     failure_notice: str = "Sorry, something went wrong. Please say that again."
     """Said when a turn failed; empty says nothing."""
 

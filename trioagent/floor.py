@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 import trio
 
+from trioagent.decisions.company import Company
 from trioagent.decisions.echo import EchoJudge
 from trioagent.decisions.interruption import BargeIn
 from trioagent.decisions.text import words_of
@@ -60,6 +61,7 @@ class Floor:
 
     barge_in: BargeIn
     echo: EchoJudge
+    company: Company
     holder: Replying | None = None
     echoing: set[int] = attrs.Factory(set)
     _claims: set[Claim] = attrs.Factory(set)
@@ -95,8 +97,18 @@ class Floor:
         speaking = self.speaking
         if speaking is None or speaking is claim.turn:
             return None
-        allowed = self.barge_in.allowed(claim.turn.speaker.id, speaking.speaker.id)
-        return speaking if allowed else None
+        who, addressee = claim.turn.speaker, speaking.speaker
+        allowed = self.barge_in.allowed(who.id, addressee.id)
+        return speaking if allowed and self.company.contests(who, addressee) else None
+
+    def called(self, claim: Claim, text: str) -> Replying | None:
+        """The reply that `claim` may interrupt because its words call the agent."""
+        speaking, who = self.speaking, claim.turn.speaker
+        if speaking is None or speaking is claim.turn or who.agent:
+            return None
+        allowed = self.barge_in.allowed(who.id, speaking.speaker.id)
+        calls = self.company.calls(who, text, claim.onset)
+        return speaking if allowed and calls else None
 
     def dismiss(self, claim: Claim) -> None:
         """It was nothing, so far: the reply goes on, unless somebody else claims."""
@@ -124,7 +136,8 @@ class Claim:
 
     def words(self, speech_s: float, text: str) -> None:
         """The recognizer knows more."""
-        self._judge(self.floor.contested(self), speech_s, text)
+        reply = self.floor.contested(self) or self.floor.called(self, text)
+        self._judge(reply, speech_s, text)
 
     def quiet(self) -> None:
         """Silence, and no words are outstanding."""

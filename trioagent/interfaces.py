@@ -34,10 +34,14 @@ Ts = TypeVarTuple("Ts")
 
 @attrs.frozen
 class Speaker:
-    """Somebody in the room. `id` is the room's own number for this presence."""
+    """Somebody in the room. `id` is the room's own number for this presence.
+
+    `agent` is whether it says of itself that it is an agent like ours.
+    """
 
     id: int
     name: str
+    agent: bool = False
 
 
 @attrs.frozen(eq=False)

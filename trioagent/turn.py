@@ -152,6 +152,7 @@ class Turn:
             shared.config,
             self.journal,
             self._on_final,
+            lambda text: not self._refusal(text),
         )
         with self._stages:
             async with trio.open_nursery() as nursery:
@@ -211,9 +212,14 @@ class Turn:
             backchannels = self.conversation.floor.barge_in.config.backchannels
             if is_backchannel(text, backchannels):
                 self._ignored = "backchannel"
+        self._ignored = self._ignored or self._refusal(text)
         if self._ignored:
             self._finish()
         return not self._ignored
+
+    def _refusal(self, text: str) -> str:
+        company = self.conversation.floor.company
+        return company.refusal(self.speaker, text, self.journal.started)
 
     def _finish(self) -> None:
         """All is said: end the stages that still run."""

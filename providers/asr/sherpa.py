@@ -1,7 +1,7 @@
 """Streaming recognition by sherpa-onnx: NeMo's Nemotron, or icefall's zipformers.
 
-sherpa-onnx releases the interpreter while it works, so it runs in worker threads. Its
-recognizer may be shared; a stream of it is used by one thread at a time.
+sherpa-onnx releases the interpreter while it works, so it runs in a worker thread, one
+at a time: its recognizer may be shared, a stream of it may not.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 import trio
 from attrs import validators as v
 
+from providers.asr.sherpa_batch import Batcher, Utterance
 from providers.asr.sherpa_model import DOWNLOAD_HINT, SherpaModel, examine
 from trioagent.errors import ProviderError, ProviderUnavailable
 from trioagent.interfaces import HEARING_RATE_HZ, Recognizer
@@ -33,8 +34,6 @@ log = logging.getLogger(__name__)
 
 FULL_SCALE = 32768.0
 SAMPLES_PER_MS = HEARING_RATE_HZ // 1000
-# Audio taken between two looks at whether the caller still waits.
-PIECE_SAMPLES = 100 * SAMPLES_PER_MS
 # A chunk is decoded when the frames after it are there that the encoder looks ahead
 # (90 ms) and the last one's window (25 ms); the rest is for the decoder's own delay.
 LOOKAHEAD_MS = 150
@@ -61,7 +60,7 @@ class Options:
 class Engine:
     """The loaded model, and the silence that goes around each utterance.
 
-    Everything in here blocks: it belongs into a worker thread.
+    Its methods block: they belong into a worker thread, one at a time.
     """
 
     def __init__(self, options: Options) -> None:
@@ -80,39 +79,36 @@ class Engine:
             provider=options.provider,
         )
         self._left_pad = _silence(options.left_pad_ms)
-        self._right_pad = _silence(options.right_pad_ms or right_pad_ms(self.model))
+        self.right_pad = _silence(options.right_pad_ms or right_pad_ms(self.model))
         # The first run allocates; the first speaker shall not wait for it.
-        self.feed(self.start(), np.zeros(HEARING_RATE_HZ, dtype=np.int16))
+        stream = self.start()
+        self.accept(stream, _silence(1000))
+        self.decode([stream])
 
     def start(self) -> Any:  # noqa: ANN401 - sherpa_onnx has no types
         """Make a stream for one utterance."""
         stream = self._recognizer.create_stream()
-        stream.accept_waveform(HEARING_RATE_HZ, self._left_pad)
+        self.accept(stream, self._left_pad)
         return stream
 
-    def feed(self, stream: Any, pcm: Pcm) -> str:  # noqa: ANN401
-        """Decode what is ready of `pcm` and what came before it."""
+    def accept(self, stream: Any, pcm: Pcm) -> None:  # noqa: ANN401
+        """Put audio behind what the stream has."""
         samples = pcm.astype(np.float32) / np.float32(FULL_SCALE)
-        for start in range(0, len(samples), PIECE_SAMPLES):
-            piece = samples[start : start + PIECE_SAMPLES]
-            stream.accept_waveform(HEARING_RATE_HZ, piece)
-            self._decode(stream)
-        return str(self._recognizer.get_result(stream)).strip()
+        stream.accept_waveform(HEARING_RATE_HZ, samples)
 
-    def finish(self, stream: Any) -> str:  # noqa: ANN401
-        """Push the last chunk through with silence.
-
-        Not by `input_finished`, which leaves the last chunk undecoded.
-        """
-        stream.accept_waveform(HEARING_RATE_HZ, self._right_pad)
-        self._decode(stream)
-        return str(self._recognizer.get_result(stream)).strip()
-
-    def _decode(self, stream: Any) -> None:  # noqa: ANN401
+    def decode(self, streams: list[Any]) -> None:
+        """Decode what is ready of the streams, each of which is there once."""
         # To decode a stream that is not ready ends the process.
-        while self._recognizer.is_ready(stream):
+        while ready := [s for s in streams if self._recognizer.is_ready(s)]:
             _end_if_abandoned()
-            self._recognizer.decode_stream(stream)
+            self._decode_ready(ready)
+
+    def text(self, stream: Any) -> str:  # noqa: ANN401
+        """Return the hypothesis so far."""
+        return str(self._recognizer.get_result(stream)).strip()
+
+    def _decode_ready(self, streams: list[Any]) -> None:
+        self._recognizer.decode_streams(streams)
 
 
 def _end_if_abandoned() -> None:
@@ -122,8 +118,8 @@ def _end_if_abandoned() -> None:
         trio.from_thread.check_cancelled()
 
 
-def _silence(length_ms: int) -> Any:  # noqa: ANN401 - goes straight into sherpa_onnx
-    return np.zeros(length_ms * SAMPLES_PER_MS, dtype=np.float32)
+def _silence(length_ms: int) -> Pcm:
+    return np.zeros(length_ms * SAMPLES_PER_MS, dtype=np.int16)
 
 
 def right_pad_ms(model: SherpaModel) -> int:
@@ -134,63 +130,55 @@ def right_pad_ms(model: SherpaModel) -> int:
 class SherpaStream:
     """One utterance of one speaker."""
 
-    def __init__(self, engine: Engine, offload: Offload) -> None:
-        self._engine = engine
-        self._offload = offload
-        self._stream: Any = None
-        self._closed = False
+    def __init__(self, batcher: Batcher, right_pad: Pcm) -> None:
+        self._batcher = batcher
+        self._right_pad = right_pad
+        self._utterance: Utterance | None = Utterance()
 
     async def feed(self, pcm: Pcm) -> str:
         """Take audio of any length; return the hypothesis so far, all of it.
 
-        If cancelled, the worker thread stops within one chunk of the model.
+        If cancelled, the worker thread stops within one chunk of the model; what it
+        has not taken is dropped.
 
         Raises:
             ProviderError: onnxruntime failed.
         """
-        return await self._call(self._feed, pcm)
+        return await self._batcher.decode(self._open(), pcm)
 
     async def finish(self) -> str:
         """Return the final transcript. Cancelling and errors: as `feed`."""
-        text = await self._call(self._finish)
+        utterance = self._open()
+        if utterance.stream is None:
+            await trio.lowlevel.checkpoint()
+            text = ""
+        else:
+            # Silence pushes the last chunk through; `input_finished` leaves it there.
+            text = await self._batcher.decode(utterance, self._right_pad)
         self.close()
         return text
 
     def close(self) -> None:
-        """Let go of the stream. An abandoned thread frees it when it ends."""
-        self._stream = None
-        self._closed = True
+        """Let go of the stream. A thread that still decodes it frees it."""
+        self._utterance = None
 
-    async def _call(self, fn: Any, *args: Any) -> str:  # noqa: ANN401
-        if self._closed:
+    def _open(self) -> Utterance:
+        if self._utterance is None:
             raise RuntimeError("this utterance is finished")
-        try:
-            return str(await self._offload(fn, *args))
-        except RuntimeError as error:
-            raise ProviderError(f"sherpa: decoding failed: {error}") from error
-
-    def _feed(self, pcm: Pcm) -> str:
-        if self._stream is None:
-            self._stream = self._engine.start()
-        return self._engine.feed(self._stream, pcm)
-
-    def _finish(self) -> str:
-        if self._stream is None:
-            return ""
-        return self._engine.finish(self._stream)
+        return self._utterance
 
 
 class SherpaRecognizer:
-    """One model that serves all speakers."""
+    """One model that serves all speakers, those who speak at once in one batch."""
 
     def __init__(self, engine: Engine, offload: Offload) -> None:
-        self._engine = engine
-        self._offload = offload
+        self._batcher = Batcher(engine, offload)
+        self._right_pad = engine.right_pad
 
     @asynccontextmanager
     async def stream(self) -> AsyncGenerator[SherpaStream]:
         """Open a stream for one utterance."""
-        stream = SherpaStream(self._engine, self._offload)
+        stream = SherpaStream(self._batcher, self._right_pad)
         try:
             yield stream
         finally:

@@ -213,6 +213,10 @@ class PymumbleThread(Mumble):  # type: ignore[misc] # pymumble has no types
         if type == c.PYMUMBLE_MSG_TYPES_SERVERSYNC:
             session, bandwidth = self.users.myself_session, self.server_max_bandwidth
             self._tell(ServerSync(session=session, max_bandwidth=bandwidth))
+        elif type == c.PYMUMBLE_MSG_TYPES_USERSTATE:  # pymumble keeps no comments
+            user = mumble_pb2.UserState.FromString(message)
+            if user.HasField("comment"):
+                self._tell(UserState(session=user.session, comment=user.comment))
         elif type == c.PYMUMBLE_MSG_TYPES_SERVERCONFIG:
             self._tell(ServerConfig(message_length=self.server_max_message_length))
 

@@ -28,6 +28,7 @@ from trioagent.interfaces import (
     LinkLost,
     LinkRestored,
     Room,
+    Speaker,
     SpeakerJoined,
     SpeakerLeft,
     VoicePacket,
@@ -64,6 +65,29 @@ async def test_a_tone_is_heard_both_ways_with_its_end(
             assert heard[-1].ends_talk
             assert heard[0].speaker.name == speaker.name
             assert seconds(heard) == pytest.approx(0.4, abs=0.05)
+
+
+@pytest.mark.parametrize("first", ["agent", "ana"])
+async def test_agents_know_each_other(
+    client: Client, murmur_server: OpenServer, first: str
+) -> None:
+    """By the comment; people have none, whoever came first."""
+    comments = {"agent": "trioagent: a voice agent", "ana": ""}
+    second = "ana" if first == "agent" else "agent"
+
+    async def seen_as(room: Room, name: str, *, agent: bool) -> None:
+        joined = SpeakerJoined(Speaker(0, ""))
+        with trio.fail_after(5):
+            while (joined.speaker.name, joined.speaker.agent) != (name, agent):
+                joined = await next_event(room, SpeakerJoined)
+
+    async with (
+        murmur_server() as server,
+        client.open(config_for(server, first, comment=comments[first])) as one,
+        NATIVE.open(config_for(server, second, comment=comments[second])) as other,
+    ):
+        await seen_as(one, second, agent=second == "agent")
+        await seen_as(other, first, agent=first == "agent")
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 48_000])

@@ -105,7 +105,7 @@ async def _call(
     recognizer: Recognizer | None,
     results: list[CallResult],
 ) -> None:
-    ours = attrs.evolve(config.mumble, user=given.user)
+    ours = attrs.evolve(config.mumble, user=given.user, comment="")
     send, receive = trio.open_memory_channel[CallResult](0)
     async with open_room(ours) as room, trio.open_nursery() as nursery:
 

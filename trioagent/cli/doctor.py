@@ -117,7 +117,8 @@ async def _check_language_models(config: Config) -> str:
 
 
 async def _check_room(config: Config) -> str:
-    visitor = attrs.evolve(config.mumble, user=f"{config.mumble.user}-doctor")
+    user = f"{config.mumble.user}-doctor"
+    visitor = attrs.evolve(config.mumble, user=user, comment="")
     try:
         return await _visit(visitor)
     except RoomUnreachable:

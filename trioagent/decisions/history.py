@@ -11,6 +11,9 @@ from trioagent.interfaces import Message
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# English text, by the tokenizers of common models; a rule of thumb is enough here.
+CHARS_PER_TOKEN = 4
+
 
 @attrs.frozen
 class Exchange:
@@ -27,6 +30,8 @@ class History:
 
     system_prompt: str
     max_turns: int
+    max_tokens: int
+    """What the turns may come to together, at `CHARS_PER_TOKEN`."""
     version: int = 0
     """Grows with each turn: a reply made from an older version is out of date."""
     _exchanges: list[Exchange] = attrs.Factory(list)
@@ -39,6 +44,13 @@ class History:
         # the same from turn to turn, which is what a server's prefix cache needs.
         if len(self._exchanges) > 2 * self.max_turns:
             del self._exchanges[: len(self._exchanges) - self.max_turns]
+        if self._tokens() > self.max_tokens:
+            while self._tokens() > self.max_tokens // 2:
+                del self._exchanges[0]
+
+    def _tokens(self) -> float:
+        chars = sum(len(turn.said) + len(turn.heard) for turn in self._exchanges)
+        return chars / CHARS_PER_TOKEN
 
     @property
     def exchanges(self) -> Sequence[Exchange]:

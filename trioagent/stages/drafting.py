@@ -42,6 +42,8 @@ class Drafting:
     journal: TurnJournal
     on_final: Callable[[str | None], bool]
     """Told the final transcript, None if it is lost; False: there is nothing to say."""
+    worth: Callable[[str], bool]
+    """Whether so many words are worth an early draft."""
     _draft: Draft | None = None
     _started: int = 0
 
@@ -73,7 +75,7 @@ class Drafting:
         early = self.config.early_start != "off"
         if not early or not words_of(text) or self._fits(text):
             return
-        if self._started < self.config.max_drafts - keep:
+        if self._started < self.config.max_drafts - keep and self.worth(text):
             self._begin(drafts, text, cause)
 
     def _commit(self, drafts: trio.Nursery, text: str) -> Draft:

@@ -191,12 +191,15 @@ class Link:
     def _sync_speakers(self) -> None:
         """Tell who came and went since the last time."""
         before, now = self.hearing.speakers, self._session.state.speakers()
-        for session in before.keys() - now.keys():
-            self.hearing.left(before[session])
-            self._emit(SpeakerLeft(before[session]))
-        for session in now.keys() - before.keys():
-            self.hearing.joined(now[session])
-            self._emit(SpeakerJoined(now[session]))
+        # Who changes (another name, found out to be an agent) is somebody new.
+        for session, speaker in before.items():
+            if now.get(session) != speaker:
+                self.hearing.left(speaker)
+                self._emit(SpeakerLeft(speaker))
+        for session, speaker in now.items():
+            if before.get(session) != speaker:
+                self.hearing.joined(speaker)
+                self._emit(SpeakerJoined(speaker))
 
     def _note_silenced(self, change: UserState) -> None:
         if change.mute or change.suppress:

@@ -118,6 +118,9 @@ async def join(
     """
     state = session.state
     await trio.lowlevel.checkpoint()
+    if config.comment:
+        about = UserState(session=state.session, comment=config.comment)
+        await _send(session.control, config, about)
     if not path:
         return
     try:

@@ -125,6 +125,7 @@ class UserState:
     channel_id: int | None = _field(5, "uint")
     mute: bool | None = _field(6, "bool")
     suppress: bool | None = _field(8, "bool")
+    comment: str | None = _field(14, "str")
 
 
 @attrs.frozen(kw_only=True)

@@ -39,6 +39,12 @@ class User:
     channel_id: int = ROOT
     muted: bool = False
     suppressed: bool = False
+    agent: bool = False
+    """Whether its comment says that it is an agent like ours."""
+
+
+AGENT_MARK = "trioagent:"
+"""In the comment of a user who is one of us; see `MumbleConfig.comment`."""
 
 
 @attrs.define(eq=False)
@@ -79,7 +85,7 @@ class ServerState:
         """Return who is in our channel, by session, without ourselves."""
         channel_id = self.own.channel_id
         return {
-            session: Speaker(session, user.name)
+            session: Speaker(session, user.name, user.agent)
             for session, user in self.users.items()
             if user.channel_id == channel_id and session != self.session
         }
@@ -135,6 +141,7 @@ class ServerState:
             user.channel_id if change.channel_id is None else change.channel_id,
             user.muted if change.mute is None else change.mute,
             user.suppressed if change.suppress is None else change.suppress,
+            user.agent if change.comment is None else AGENT_MARK in change.comment,
         )
 
     def _limits_changed(self, bandwidth: int | None, length: int | None) -> None:

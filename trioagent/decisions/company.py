@@ -1,0 +1,65 @@
+"""Whom the agent listens to, answers, and lets interrupt it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from trioagent.config import AgentConfig
+from trioagent.decisions.addressing import Addressing
+
+if TYPE_CHECKING:
+    from trioagent.interfaces import Speaker
+
+
+@attrs.define(eq=False)
+class Company:
+    """One room's company of people and other agents.
+
+    Two agents that answer everything would talk to each other for ever: after
+    `max_agent_replies` in a row to other agents, they are left unanswered until a
+    person has been answered.
+    """
+
+    config: AgentConfig
+    own_name: str
+    _addressing: Addressing = attrs.field(init=False)
+    _agent_replies: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        names = self.config.names or (self.own_name,)
+        self._addressing = Addressing(names, self.config.attention_s)
+
+    def heard(self, speaker: Speaker) -> bool:
+        """Whether this speaker is listened to at all."""
+        return speaker.name not in self.config.ignore
+
+    def refusal(self, speaker: Speaker, text: str, onset: float) -> str:
+        """Why `text` is not answered; "" if it is."""
+        if speaker.agent and self._agent_replies >= self.config.max_agent_replies:
+            return "agents among themselves"
+        if not self.calls(speaker, text, onset):
+            return "not addressed"
+        return ""
+
+    def calls(self, speaker: Speaker, text: str, onset: float) -> bool:
+        """Whether `text` is meant for the agent."""
+        if self.config.respond == "always":
+            return True
+        return self._addressing.addressed(text, speaker.id, onset)
+
+    def contests(self, speaker: Speaker, addressee: Speaker) -> bool:
+        """Whether the voice alone of this speaker may interrupt a reply.
+
+        Not an agent's; and where people also talk to each other, only that of the one
+        who is being answered. The others have to call.
+        """
+        if speaker.agent:
+            return False
+        return self.config.respond == "always" or speaker.id == addressee.id
+
+    def answered(self, speaker: Speaker, now: float) -> None:
+        """An answer to this speaker was heard, and ended now."""
+        self._agent_replies = self._agent_replies + 1 if speaker.agent else 0
+        self._addressing.answered(speaker.id, now)
