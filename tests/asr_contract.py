@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import attrs
+import numpy as np
 import pytest
 import trio
 
@@ -116,9 +117,10 @@ async def serves_tasks_at_once(
         assert sample.is_heard_in(text)
         assert another.is_apart_from(text)
 
-    async with trio.open_nursery() as nursery:
-        for sample, another in [(one, other), (other, one)] * 2:
-            nursery.start_soon(speaker, sample, another)
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            for sample, another in [(one, other), (other, one)] * 2:
+                nursery.start_soon(speaker, sample, another)
 
 
 async def forgets_a_cancelled_utterance(
@@ -137,6 +139,35 @@ async def forgets_a_cancelled_utterance(
             text = await transcribe(recognizer, other.pcm)
         assert other.is_heard_in(text)
         assert one.is_apart_from(text)
+
+
+async def serves_others_when_one_is_cancelled(
+    recognizer: Recognizer, one: Sample, other: Sample
+) -> None:
+    async def babble(scope: trio.CancelScope) -> None:
+        with scope:
+            await transcribe(recognizer, np.tile(one.pcm, 50))
+
+    async def speaker(scope: trio.CancelScope) -> None:
+        async with recognizer.stream() as stream:
+            half = len(other.pcm) // 2
+            await stream.feed(other.pcm[:half])
+            scope.cancel()
+            await stream.feed(other.pcm[half:])
+            text = await stream.finish()
+        assert other.is_heard_in(text)
+        assert one.is_apart_from(text)
+
+    # The first to come may work for all: each of them is it once.
+    for count in range(3):
+        scope = trio.CancelScope()
+        tasks = [speaker, speaker]
+        tasks.insert(count, babble)
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                for task in tasks:
+                    nursery.start_soon(task, scope)
+        assert scope.cancelled_caught
 
 
 async def forgets_an_utterance_left_unfinished(
@@ -170,6 +201,7 @@ CONTRACT: list[Requirement] = [
     keeps_two_speakers_apart,
     serves_tasks_at_once,
     forgets_a_cancelled_utterance,
+    serves_others_when_one_is_cancelled,
     forgets_an_utterance_left_unfinished,
     may_be_cancelled_while_it_finishes,
 ]

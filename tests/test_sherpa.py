@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from providers.asr import sherpa
+from providers.asr.sherpa_batch import PIECE_SAMPLES
 from tests.asr_contract import CONTRACT, Requirement, Sample, transcribe
 from tests.helpers_speech import TINY_MODEL, frames, recordings, say, silence
 from trioagent.errors import ProviderError, ProviderUnavailable
@@ -88,13 +89,13 @@ async def test_partials_are_prefixes_that_grow(recognizer: Recognizer) -> None:
 
 
 class CountingEngine(sherpa.Engine):
-    """Counts the pieces that were decoded."""
+    """Counts the rounds, each of a piece per stream."""
 
     pieces = 0
 
-    def _decode(self, stream: object) -> None:
+    def decode(self, streams: list[object]) -> None:
         self.pieces += 1
-        super()._decode(stream)
+        super().decode(streams)
 
 
 class WatchedEngine(sherpa.Engine):
@@ -102,9 +103,20 @@ class WatchedEngine(sherpa.Engine):
 
     was_ready = False
 
-    def _decode(self, stream: object) -> None:
-        self.was_ready = self._recognizer.is_ready(stream)
-        super()._decode(stream)
+    def decode(self, streams: list[object]) -> None:
+        self.was_ready = self._recognizer.is_ready(streams[0])
+        super().decode(streams)
+
+
+class FailingEngine(sherpa.Engine):
+    """Fails as onnxruntime does, when told to."""
+
+    fails = False
+
+    def _decode_ready(self, streams: list[object]) -> None:
+        if self.fails:
+            raise RuntimeError("out of memory")
+        super()._decode_ready(streams)
 
 
 async def frames_until_decoded(left_pad_ms: int) -> int:
@@ -133,7 +145,7 @@ async def test_cancelling_a_long_feed_frees_the_worker() -> None:
     offload = ThreadOffload()
     recognizer = sherpa.SherpaRecognizer(engine, offload)
     long = np.tile(say(SENTENCES[0]), 200)
-    all_pieces = len(long) // sherpa.PIECE_SAMPLES
+    all_pieces = len(long) // PIECE_SAMPLES
     before = engine.pieces
     async with recognizer.stream() as stream, trio.open_nursery() as nursery:
         nursery.start_soon(stream.feed, long)
@@ -157,16 +169,13 @@ async def test_runs_inline_where_the_clock_is_virtual(
     assert trio.current_time() - began == pytest.approx(0.02)
 
 
-async def test_what_onnxruntime_raises_is_translated(
-    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> str:
-        raise RuntimeError("out of memory")
-
+async def test_what_onnxruntime_raises_is_translated() -> None:
+    engine = FailingEngine(sherpa.Options(model=str(TINY_MODEL)))
+    recognizer = sherpa.SherpaRecognizer(engine, ThreadOffload())
+    engine.fails = True
     async with recognizer.stream() as stream:
-        monkeypatch.setattr(stream._engine, "feed", fail)
         with pytest.raises(ProviderError, match="out of memory"):
-            await stream.feed(silence(0.1))
+            await stream.feed(silence(1))
 
 
 async def test_people_do_no_harm(recognizer: Recognizer) -> None:

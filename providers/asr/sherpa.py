@@ -20,7 +20,7 @@ from attrs import validators as v
 
 from providers.asr.sherpa_batch import Batcher, Utterance
 from providers.asr.sherpa_model import DOWNLOAD_HINT, SherpaModel, examine
-from trioagent.errors import ProviderError, ProviderUnavailable
+from trioagent.errors import ProviderUnavailable
 from trioagent.interfaces import HEARING_RATE_HZ, Recognizer
 from trioagent.offload import ThreadOffload
 from trioagent.plugins import Provider

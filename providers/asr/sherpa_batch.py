@@ -12,10 +12,10 @@ import attrs
 import trio
 
 from trioagent.errors import ProviderError
-from trioagent.interfaces import HEARING_RATE_HZ
+from trioagent.interfaces import HEARING_RATE_HZ, Pcm
 
 if TYPE_CHECKING:
-    from trioagent.interfaces import Offload, Pcm
+    from trioagent.interfaces import Offload
 
 # What each stream takes in a round, so how much audio somebody waits for who comes
 # while a round is on, or whose neighbour was cancelled.
@@ -84,23 +84,26 @@ class Batcher:
         job = Job(utterance, pcm)
         self._jobs.append(job)
         try:
-            while not job.done:
+            while True:
                 if self._led:
                     await self._changed.park()
                 else:
                     await self._lead()
+                if job.done:
+                    break
         finally:
             if job in self._jobs:
                 self._jobs.remove(job)
         if job.error is not None:
-            message = f"sherpa: decoding failed: {job.error}"
-            raise ProviderError(message) from job.error
+            raise _translated(job.error) from job.error
         return job.text
 
     async def _lead(self) -> None:
         self._led = True
         try:
             await self._offload(self._run_until_one_is_done)
+        except RuntimeError as error:  # there is no thread to be had
+            raise _translated(error) from error
         finally:
             # A cancelled leader's thread may still be at work. The next leader's call
             # waits for its end, and finds in the list whom it has served since.
@@ -138,3 +141,7 @@ class Batcher:
             self._decoder.accept(job.utterance.stream, piece)
             job.taken += len(piece)
         return job.utterance.stream
+
+
+def _translated(error: RuntimeError) -> ProviderError:
+    return ProviderError(f"sherpa: decoding failed: {error}")
