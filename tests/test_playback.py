@@ -294,3 +294,22 @@ async def test_a_draft_discarded_before_it_is_played_never_sounds(
     await stage.run()
     assert stage.result is False
     assert not stage.room.frames
+
+
+async def test_held_and_restored_at_once_keeps_its_pace(
+    autojump_clock: MockClock,
+) -> None:
+    stage = Stage()
+    stage.put(1005)
+    stage.complete()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stage.run)
+        await trio.sleep(4.5 * FRAME_S)
+        stage.held = True
+        while not stage.room.frames[-1].last:  # noqa: ASYNC110 - the room sets no event
+            await trio.sleep(FRAME_S / 2)
+            await trio.testing.wait_all_tasks_blocked()
+        stage.held = False
+        stage.draft.changed()
+    assert stage.times == pytest.approx([i * FRAME_S for i in range(51)])
+    assert [f.last for f in stage.room.frames].count(True) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,7 +11,7 @@ import trio
 
 from trioagent.decisions.company import Company
 from trioagent.decisions.echo import EchoJudge
-from trioagent.decisions.interruption import BargeIn
+from trioagent.decisions.interruption import BargeIn, is_backchannel
 from trioagent.decisions.text import words_of
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Floor:
     echo: EchoJudge
     company: Company
     holder: Replying | None = None
+    taken_at: float = -math.inf
+    """When the holder took it."""
     echoing: set[int] = attrs.Factory(set)
     _claims: set[Claim] = attrs.Factory(set)
     _queue: trio.StrictFIFOLock = attrs.Factory(trio.StrictFIFOLock)
@@ -71,7 +74,7 @@ class Floor:
     async def held_by(self, turn: Replying) -> AsyncIterator[None]:
         """Wait for the floor; leaving the block hands it to the next turn."""
         async with self._queue:
-            self.holder = turn
+            self.holder, self.taken_at = turn, trio.current_time()
             try:
                 yield
             finally:
@@ -110,6 +113,10 @@ class Floor:
         calls = self.company.calls(who, text, claim.onset)
         return speaking if allowed and calls else None
 
+    def held_for(self, claim: Claim) -> bool:
+        """Whether a reply holds its breath because of `claim`."""
+        return claim in self._claims
+
     def dismiss(self, claim: Claim) -> None:
         """It was nothing, so far: the reply goes on, unless somebody else claims."""
         self._claims.discard(claim)
@@ -143,6 +150,16 @@ class Claim:
         """Silence, and no words are outstanding."""
         self.floor.dismiss(self)
 
+    def final(self, text: str) -> None:
+        """All its words are known and no echo: no reply holds its breath any more."""
+        reply = self.floor.contested(self) if self.floor.held_for(self) else None
+        backchannels = self.floor.barge_in.config.backchannels
+        nothing = self._came_first or is_backchannel(text, backchannels)
+        if reply is not None and not nothing:
+            reply.interrupt("barge-in", by=self.turn.speaker.name)
+        else:
+            self.quiet()
+
     def is_echo(self, text: str) -> bool:
         """Whether `text`, all of it, is what we said ourselves."""
         if not self.floor.echo.is_echo(text, self.onset):
@@ -150,8 +167,19 @@ class Claim:
         self.floor.echoing.add(self.turn.speaker.id)
         return True
 
+    @property
+    def _came_first(self) -> bool:
+        """Whether its speaker was talking already when the reply began.
+
+        Not against the reply then: it holds its breath until they have finished, goes
+        on, and theirs is next.
+        """
+        return self.onset < self.floor.taken_at
+
     def _judge(self, reply: Replying | None, speech_s: float, text: str) -> None:
-        if reply is None or not self.floor.barge_in.confirmed(speech_s, text):
+        if reply is None or self._came_first:
+            return
+        if not self.floor.barge_in.confirmed(speech_s, text):
             return
         if words_of(text):
             echo = self.floor.echo.may_be_echo(text, self.onset)

@@ -201,6 +201,7 @@ class Turn:
         """Whether there is something to say; if not, the turn is over."""
         self._unheard -= 1
         if text is None:
+            self._claim.quiet()
             return True
         self._said = text
         over = self._opened_over
@@ -215,6 +216,8 @@ class Turn:
         self._ignored = self._ignored or self._refusal(text)
         if self._ignored:
             self._finish()
+        else:
+            self._claim.final(text)
         return not self._ignored
 
     def _refusal(self, text: str) -> str:

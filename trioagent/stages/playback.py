@@ -6,6 +6,7 @@ the cursor that records it are one step, with no checkpoint between.
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import attrs
@@ -47,6 +48,8 @@ class Playback:
     start_level: StartLevel
     journal: TurnJournal
     control: Control
+    _next_tick: float = -math.inf
+    """A frame lasts until then: held and restored at once, it must still end first."""
 
     async def run(self) -> bool:
         """Play the draft to its end; False if it must not be heard after all.
@@ -76,7 +79,7 @@ class Playback:
         Held, it fades out within one frame and ends the talk spurt.
         """
         buffer = self.draft.buffer
-        start, index = trio.current_time(), 0
+        start, index = max(trio.current_time(), self._next_tick), 0
         while not buffer.drained:
             await trio.sleep_until(start + index * FRAME_S)
             late_s = trio.current_time() - (start + index * FRAME_S)
@@ -91,6 +94,7 @@ class Playback:
                 self.journal.record("underrun")
                 return True
             self.room.write(frame, buffer.rate_hz, last=held or buffer.drained)
+            self._next_tick = trio.current_time() + FRAME_S
             for phrase in buffer.newly_begun():
                 self.control.sounding(phrase.text)
             self.draft.changed()
