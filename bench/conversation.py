@@ -1,7 +1,7 @@
 """How well and how quickly the agent answers: a real conversation over a real server.
 
     python -m bench.conversation [--utterances 20] [--release voice|ptt|none]
-        [--interrupt stop] [--early-start off|pause] [--json]
+        [--interrupt stop] [--early-start off|pause|prefix] [--json]
 
 Starts an agent (embedded murmurd on a free port, the tiny recognizer, echo, espeak) in
 a process of its own, and calls it from another with `trioagent call`. The sentences are
@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import signal
 import socket
 import subprocess
@@ -27,10 +26,11 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.agents import MODEL, Row, conditions
 from trioagent.config import TurnConfig
 from trioagent.decisions.endpointing import Endpointer
 from trioagent.decisions.text import same_words
@@ -38,7 +38,6 @@ from trioagent.decisions.text import same_words
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MODEL = Path(__file__).parents[1] / "tests/data/tiny-nemotron-160ms"
 SENTENCES = (
     "hello can you hear me",
     "turn on the light in the kitchen",
@@ -64,8 +63,6 @@ SENTENCES = (
 # Long enough to be interrupted a second into its echo.
 LONG_SENTENCE = "turn on the light in the kitchen and tell me a story about {}"
 NAMES = ("alice", "bob", "carol", "david", "emma", "frank")
-
-Row = dict[str, Any]
 
 
 def sentences(count: int, *, long: bool) -> list[str]:
@@ -141,25 +138,14 @@ def quantiles(values: list[float]) -> dict[str, float]:
     return {"p50": p50, "p90": p90, "max": worst}
 
 
-def conditions(args: argparse.Namespace, load_before: float) -> Row:
+def conditions_of(args: argparse.Namespace, load_before: float) -> Row:
     """Where and how this was measured."""
     return {
         "command": "python -m bench.conversation " + " ".join(sys.argv[1:]),
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {_processor()}",
-        "load": f"{load_before:.1f} before, {os.getloadavg()[0]:.1f} after",
+        **conditions(load_before),
         "release": args.release,
         "early_start": args.early_start,
     }
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.exists():
-        return platform.processor()
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines()
-    names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor()
 
 
 def measure(args: argparse.Namespace, folder: Path) -> tuple[list[Row], list[Row]]:
@@ -193,13 +179,13 @@ def main() -> int:
     add("--utterances", type=int, default=len(SENTENCES), metavar="COUNT")
     add("--release", choices=["voice", "ptt", "none"], default="voice")
     add("--interrupt", metavar="TEXT", help="say this into each reply")
-    add("--early-start", choices=["off", "pause"], default="pause")
+    add("--early-start", choices=["off", "pause", "prefix"], default="pause")
     add("--json", action="store_true", help="one object, each utterance in it")
     args = parser.parse_args()
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         rows, turns = measure(args, Path(folder))
-    summary = {**conditions(args, load), **report(rows, turns, args)}
+    summary = {**conditions_of(args, load), **report(rows, turns, args)}
     if args.json:
         print(json.dumps({**summary, "rows": rows}))
     else:

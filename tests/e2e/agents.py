@@ -106,7 +106,7 @@ async def running_agent(config: Config) -> AsyncIterator[RunningAgent]:
 async def converse(
     config: Config,
     *texts: str,
-    interrupt_with: str = "",
+    interrupt_with: str | Utterance = "",
     user: str = "caller",
     **plan: Any,
 ) -> list[CallResult]:
@@ -119,16 +119,20 @@ async def converse(
             Utterance(
                 text, await speak(synthesizer, text), synthesizer.rate_hz, noisy=False
             )
-            for text in filter(None, (*texts, interrupt_with))
+            for text in (*texts, interrupt_with)
+            if text and isinstance(text, str)
         ]
-    interruption = said.pop() if interrupt_with else None
+    interruption = interrupt_with or None
+    if isinstance(interruption, str):
+        interruption = said.pop()
     waits = {"wait_s": 15.0, "settle_s": 0.1, "reply_gap_s": 0.4}
     made = CallPlan(
         utterances=tuple(said), interruption=interruption, **{**waits, **plan}
     )
     results: list[CallResult] = []
     send, receive = trio.open_memory_channel[CallResult](100)
-    ours = attrs.evolve(config.mumble, user=user)
+    # Without the comment that says of an agent what it is: this is a person.
+    ours = attrs.evolve(config.mumble, user=user, comment="")
     async with open_recognizer(config) as recognizer, open_room(ours) as room:
         with send, receive:
             await call(room, config.mumble.user, made, send, recognizer)
