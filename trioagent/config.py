@@ -137,7 +137,7 @@ class TurnConfig:
 
     hold_ms: float = attrs.field(default=500, validator=_between(0, 10_000))
     """Silence that ends a turn whose words say nothing about it."""
-    min_hold_ms: float = attrs.field(default=200, validator=_between(0, 10_000))
+    min_hold_ms: float = attrs.field(default=350, validator=_between(0, 10_000))
     """Silence that ends a turn whose words are a finished sentence or question."""
     max_hold_ms: float = attrs.field(default=1200, validator=_between(0, 30_000))
     """Silence that ends a turn whose words ask for more ("and", "the", "um")."""
