@@ -14,7 +14,8 @@ from trioagent.config import TurnConfig
 from trioagent.ear import HeardAudio, Utterance
 from trioagent.interfaces import FRAME_S, HEARING_RATE_HZ, Pcm
 from trioagent.journal.events import TurnJournal
-from trioagent.stages.listening import Final, Listening, Pause, Transcript
+from trioagent.stages.listening import Listening
+from trioagent.stages.transcripts import Final, Pause, Transcript
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

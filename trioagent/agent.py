@@ -11,6 +11,7 @@ import attrs
 import trio
 
 from trioagent.config import Config
+from trioagent.conversation import Conversation
 from trioagent.decisions.company import Company
 from trioagent.decisions.echo import EchoJudge
 from trioagent.decisions.history import Exchange, History
@@ -36,7 +37,7 @@ from trioagent.interfaces import (
 from trioagent.journal.events import Observer, TurnJournal
 from trioagent.outcome import Failed, Ignored, Outcome
 from trioagent.stages.draft import Voice
-from trioagent.turn import Conversation, Turn
+from trioagent.turn import Turn
 
 # An echo comes after at most a second of delay; the rest is for our not knowing
 # exactly when each of our words sounded.

@@ -11,33 +11,21 @@ import math
 import attrs
 import trio
 
-from trioagent.config import TurnConfig
-from trioagent.decisions.history import History
+from trioagent.conversation import Conversation
 from trioagent.decisions.interruption import is_backchannel
 from trioagent.decisions.text import words_of
 from trioagent.ear import Utterance
-from trioagent.floor import Claim, Floor, Replying
-from trioagent.interfaces import Recognizer, Room, Speaker
+from trioagent.floor import Claim, Replying
+from trioagent.interfaces import Speaker
 from trioagent.journal.events import TurnJournal
 from trioagent.outcome import Answered, Failed, Ignored, Interrupted, Outcome
-from trioagent.stages.draft import Draft, Voice
+from trioagent.stages.draft import Draft
 from trioagent.stages.drafting import Drafting
-from trioagent.stages.listening import Listening, Transcript
+from trioagent.stages.listening import Listening
 from trioagent.stages.playback import Playback
+from trioagent.stages.transcripts import Transcript
 
 TRANSCRIPTS_AHEAD = 4
-
-
-@attrs.frozen(eq=False)
-class Conversation:
-    """What all turns of a room share."""
-
-    room: Room
-    recognizer: Recognizer
-    voice: Voice
-    history: History
-    floor: Floor
-    config: TurnConfig
 
 
 @attrs.define(eq=False)

@@ -18,7 +18,7 @@ from trioagent.decisions.history import History
 from trioagent.decisions.text import same_words, words_of
 from trioagent.journal.events import TurnJournal
 from trioagent.stages.draft import Draft, Voice
-from trioagent.stages.listening import (
+from trioagent.stages.transcripts import (
     Final,
     Pause,
     Prefix,

@@ -1,0 +1,208 @@
+"""One utterance on its way through the recognizer.
+
+Two tasks: one follows packets and timers and decides when the speaker has paused or
+finished; the other feeds the recognizer, which may be slower. Silence has no packets,
+so the recognizer is given zeros in its place.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+import numpy as np
+import trio
+
+from trioagent.config import TurnConfig
+from trioagent.decisions.completeness import Completeness, completeness
+from trioagent.decisions.endpointing import Endpointer, Speaking
+from trioagent.decisions.stable_prefix import StablePrefix
+from trioagent.decisions.text import words_of
+from trioagent.interfaces import HEARING_RATE_HZ, Pcm, RecognizerStream
+from trioagent.journal.events import TurnJournal
+from trioagent.stages.transcripts import Pause, Prefix, Transcript
+
+if TYPE_CHECKING:
+    from trioagent.ear import HeardAudio, Utterance
+
+# Enough for a streaming recognizer to let go of its last word.
+FLUSH_S = 0.3
+# Shorter ones ("stop it") end at once anyhow.
+MIN_SENTENCE = 3
+
+
+class Claim(Protocol):
+    """What a speaker's voice claims while somebody else is answered."""
+
+    def voice(self, speech_s: float, text: str) -> None:
+        """A packet of speech came: so much in all, with these words so far."""
+        ...
+
+    def words(self, speech_s: float, text: str) -> None:
+        """The recognizer knows more."""
+        ...
+
+    def quiet(self) -> None:
+        """Silence, and no words are outstanding."""
+        ...
+
+
+@attrs.define(eq=False)
+class Hearing:
+    """One utterance on its way through the recognizer."""
+
+    config: TurnConfig
+    journal: TurnJournal
+    claim: Claim
+    earlier: str
+    """The words of the turn's earlier utterances."""
+    _endpointer: Endpointer = attrs.field(init=False)
+    _hypothesis: str = ""
+    _speech_s: float = 0.0
+    _announced: str | None = None
+    _flushed: bool = False
+    _feeding: bool = False
+    _stable: StablePrefix = attrs.field(init=False)
+    _prefix: str = ""
+    _ended: bool = False
+    _pending: deque[Pcm] = attrs.Factory(deque)
+    _arrived: trio.Event = attrs.Factory(trio.Event)
+    _wait: trio.CancelScope = attrs.Factory(trio.CancelScope)
+
+    def __attrs_post_init__(self) -> None:
+        self._endpointer = Endpointer(self.config, trio.current_time())
+        self._stable = StablePrefix(self.config.stable_hypotheses)
+
+    @property
+    def text(self) -> str:
+        """All words of the turn so far."""
+        return f"{self.earlier} {self._hypothesis}".strip()
+
+    # --- following packets and timers --------------------------------------------
+
+    async def follow(
+        self, audio: Utterance, transcripts: trio.MemorySendChannel[Transcript]
+    ) -> None:
+        """Take packets until the utterance has ended; tell of pauses."""
+        # Closed at the end, so that the ear notices: what is said while the recognizer
+        # still finishes is another utterance.
+        with audio:
+            while not self._ended:
+                self._take_waiting(audio)
+                now = trio.current_time()
+                state = self._endpointer.state(now)
+                if state is Speaking.ENDED:
+                    self._end(self._endpointer.cause)
+                elif state is Speaking.SPEAKING:
+                    self._announced, self._flushed = None, False
+                    await self._next(audio, now)
+                elif not await self._pause(transcripts):
+                    await self._next(audio, now)
+
+    def _take_waiting(self, audio: Utterance) -> None:
+        """Take what is here already: it decides before the clock does."""
+        while True:
+            try:
+                self._hear(audio.receive_nowait())
+            except (trio.WouldBlock, trio.EndOfChannel):
+                return
+
+    async def _next(self, audio: Utterance, now: float) -> None:
+        """Wait for a packet, or until the silence means something else than `now`."""
+        # Of the very `now` at which the state was asked for: a moment between that one
+        # and this would never come again.
+        wake_at = self._endpointer.wake_at(now)
+        with trio.CancelScope(deadline=wake_at) as self._wait:
+            try:
+                heard = await audio.receive()
+            except trio.EndOfChannel:
+                self._end("left")
+            else:
+                self._hear(heard)
+
+    def _hear(self, heard: HeardAudio) -> None:
+        self._endpointer.heard(
+            heard.time, speech=heard.speech, ends_talk=heard.ends_talk
+        )
+        if heard.speech:
+            self._speech_s += len(heard.pcm) / HEARING_RATE_HZ
+            self.claim.voice(self._speech_s, self.text)
+        self._queue(heard.pcm)
+
+    async def _pause(self, transcripts: trio.MemorySendChannel[Transcript]) -> bool:
+        """Tell of the pause; True if that took time, in which all may have changed."""
+        if not self._flushed:
+            self._flushed = True
+            self._queue(np.zeros(int(FLUSH_S * HEARING_RATE_HZ), np.int16))
+        if not self._pending and not self._feeding:
+            self.claim.quiet()
+        if self._announced == self.text:
+            return False
+        self._announced = self.text
+        self.journal.record("pause", text=self.text)
+        await transcripts.send(Pause(self.text))
+        return True
+
+    def _end(self, cause: str) -> None:
+        journal = self.journal
+        last_speech = journal.since(self._endpointer.last_speech)
+        journal.record("speech_ended", cause=cause, last_speech=last_speech)
+        self._ended = True
+        self._arrived.set()
+
+    # --- feeding the recognizer --------------------------------------------------
+
+    async def recognize(
+        self,
+        stream: RecognizerStream,
+        transcripts: trio.MemorySendChannel[Transcript],
+    ) -> None:
+        """Feed what arrived, as much at a time as there is; then finish."""
+        while not self._ended or self._pending:
+            if not self._pending:
+                await self._arrived.wait()
+                continue
+            pcm = np.concatenate(self._pending)
+            self._pending.clear()
+            self._arrived = trio.Event()
+            self._feeding = True
+            text = await stream.feed(pcm)
+            self._feeding = False
+            self._take_hypothesis(text)
+            await self._tell_prefix(transcripts)
+        self._take_hypothesis(await stream.finish())
+
+    def _queue(self, pcm: Pcm) -> None:
+        self._pending.append(pcm)
+        self._arrived.set()
+
+    def _take_hypothesis(self, text: str) -> None:
+        if text != self._hypothesis:
+            self._hypothesis = text
+            self.journal.record("partial", text=self.text)
+            self._endpointer.words(text)
+            self.claim.words(self._speech_s, self.text)
+        elif self._announced is None:
+            return
+        # What the silence means may have changed: let `follow` look again.
+        self._wait.deadline = trio.current_time()
+
+    async def _tell_prefix(
+        self, transcripts: trio.MemorySendChannel[Transcript]
+    ) -> None:
+        """Tell of words on which a reply can be begun while more may come."""
+        config = self.config
+        if config.early_start != "prefix":
+            return
+        stable = self._stable.push(self.text)
+        if completeness(self.text) is Completeness.FINISHED:
+            # A finished sentence is most often the end.
+            prefix = self.text if len(words_of(self.text)) >= MIN_SENTENCE else ""
+        else:
+            grown = len(stable) - len(self._prefix)
+            prefix = stable if grown >= config.prefix_min_chars else ""
+        if prefix and prefix != self._prefix:
+            self._prefix = prefix
+            self.journal.record("stable", text=prefix)
+            await transcripts.send(Prefix(prefix))
