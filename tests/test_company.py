@@ -104,3 +104,34 @@ async def test_who_is_ignored_is_not_heard(autojump_clock: MockClock) -> None:
         await scene.say("hello there", ANA)
         await trio.sleep(3)
     assert [who for who, _, _ in scene.heard] == ["Ana"]
+
+
+async def test_who_turns_out_to_be_an_agent_is_one_from_then_on(
+    autojump_clock: MockClock,
+) -> None:
+    scene = scene_with(max_agent_replies=0)
+    async with running(scene):
+        scene.room.join(Speaker(9, "Robo"))
+        await scene.say("hello there", Speaker(9, "Robo"))
+        await trio.sleep(3)
+        scene.room.join(ROBO)
+        await scene.say("hello again", ROBO)
+        await trio.sleep(3)
+    assert [said for _, said, _ in scene.heard] == ["hello there"]
+
+
+async def test_who_waits_for_the_floor_may_still_interrupt(
+    autojump_clock: MockClock,
+) -> None:
+    scene = Scene()
+    scene.model.replies["tell me"] = TALL_STORY
+    async with running(scene):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scene.say, "tell me", ANA)
+            nursery.start_soon(scene.say, "good evening my friend", BEN)
+        await trio.sleep(1.2)  # Ana is answered, Ben waits
+        assert scene.room.frames
+        await scene.say("stop it now", BEN)
+        await trio.sleep(8)
+    assert scene.find("interrupted").data["by"] == "Ben"
+    assert scene.heard[-1][1] == "good evening my friend stop it now"

@@ -127,6 +127,9 @@ class Agent:
                 if self._conversation.floor.company.heard(speaker):
                     self._ear(speaker).hear(event)
             case SpeakerJoined(speaker):
+                known = self._ears.get(speaker.id)
+                if known is not None and known.speaker != speaker:
+                    self._forget(known.speaker)
                 self._ear(speaker)
             case SpeakerLeft(speaker):
                 self._forget(speaker)

@@ -135,7 +135,7 @@ class Claim:
     floor: Floor
     turn: Replying
     onset: float
-    """When its speaker began."""
+    """When its speaker began to say this."""
 
     def voice(self, speech_s: float, text: str) -> None:
         """A packet of speech came: so much in all, with these words so far."""

@@ -61,7 +61,10 @@ class VoicePacket:
 
 @attrs.frozen
 class SpeakerJoined:
-    """Somebody is in the agent's channel now (also those who were there first)."""
+    """Somebody is in the agent's channel now (also those who were there first).
+
+    Again with the same `id` when they changed: another name, or known as an agent now.
+    """
 
     speaker: Speaker
 

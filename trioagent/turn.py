@@ -75,6 +75,7 @@ class Turn:
         if self._said:
             self.journal.record("speech_resumed")
         self._unheard += 1
+        self._claim.onset = trio.current_time()
         self._before_sound.cancel("the speaker goes on")
         self._utterances.send_nowait(utterance)
 

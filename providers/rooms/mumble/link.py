@@ -191,10 +191,10 @@ class Link:
     def _sync_speakers(self) -> None:
         """Tell who came and went since the last time."""
         before, now = self.hearing.speakers, self._session.state.speakers()
-        # Who changes (another name, found out to be an agent) is somebody new.
         for session, speaker in before.items():
             if now.get(session) != speaker:
                 self.hearing.left(speaker)
+            if session not in now:
                 self._emit(SpeakerLeft(speaker))
         for session, speaker in now.items():
             if before.get(session) != speaker:
