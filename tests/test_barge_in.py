@@ -146,3 +146,20 @@ async def test_a_reply_that_waits_too_long_is_dropped(
         ("Ben", "good evening", ""),
     ] or scene.heard[0] == ("Ben", "good evening", "")
     assert "good evening" not in scene.spoken
+
+
+async def test_a_person_may_say_again_what_we_were_kept_from_saying(
+    autojump_clock: MockClock,
+) -> None:
+    scene = Scene()
+    order = "turn on the light in the kitchen and tell me a story about"
+    for name in ("bob", "david"):
+        scene.model.replies[f"{order} {name}"] = f"{order} {name}."
+    async with running(scene):
+        for name in ("bob", "david"):
+            await scene.say(f"{order} {name}")
+            await trio.sleep(1.0)
+            await scene.say("stop")
+            await trio.sleep(3.0)
+    said = [said for _, said, _ in scene.heard]
+    assert said == [f"{order} bob", "stop", f"{order} david", "stop"]

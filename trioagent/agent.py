@@ -40,8 +40,9 @@ from trioagent.stages.draft import Voice
 from trioagent.turn import Turn
 
 # An echo comes after at most a second of delay; the rest is for our not knowing
-# exactly when each of our words sounded.
-ECHO_WINDOW_S = 5.0
+# exactly when each of our words sounded. More would take somebody who says the same
+# thing again for an echo.
+ECHO_WINDOW_S = 2.5
 # With 0.75 or more, an echo of which the recognizer misheard every third word is lost.
 ECHO_SIMILARITY = 0.7
 

@@ -179,6 +179,8 @@ class Turn:
                     played = await playback.run()
                 finally:
                     self.audible = False
+                    if self.interrupted:
+                        shared.floor.echo.stopped(trio.current_time())
         if waiting.cancelled_caught:
             self.interrupt("waited too long for the floor")
             return False

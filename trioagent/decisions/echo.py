@@ -91,6 +91,11 @@ class EchoJudge:
             self._said.append(SaidWord(word, at + chars / CHARS_PER_S))
             chars += len(word) + 1
 
+    def stopped(self, at: float) -> None:
+        """We were interrupted at `at`: what was to come was not said."""
+        while self._said and self._said[-1].at > at:
+            self._said.pop()
+
     def is_echo(self, text: str, at: float) -> bool:
         """Whether `text`, all that was heard in one go, is only what we said."""
         heard, said = _comparable(text), self._lately(at)
