@@ -128,6 +128,7 @@ async def test_who_waits_for_the_floor_may_still_interrupt(
     async with running(scene):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(scene.say, "tell me", ANA)
+            await trio.sleep(0.05)
             nursery.start_soon(scene.say, "good evening my friend", BEN)
         await trio.sleep(1.2)  # Ana is answered, Ben waits
         assert scene.room.frames
