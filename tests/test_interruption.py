@@ -99,3 +99,13 @@ def test_who_may_interrupt(allow: str, addressee: bool, another: bool) -> None:
 def test_what_interrupts(speech_s: float, text: str, confirmed: bool) -> None:
     barge_in = BargeIn(BargeInConfig(confirm_ms=250))
     assert barge_in.confirmed(speech_s, text) is confirmed
+
+
+@pytest.mark.parametrize(
+    ("text", "confirmed"),
+    [("hello", False), ("hello there", True), ("stop", True), ("uh huh", False)],
+)
+def test_so_many_words_or_an_urgent_one(text: str, confirmed: bool) -> None:
+    barge_in = BargeIn(BargeInConfig(min_words=2))
+    assert barge_in.confirmed(0.1, text) is confirmed
+    assert barge_in.confirmed(5.0, "hello")

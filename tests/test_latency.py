@@ -50,6 +50,7 @@ def test_each_wait_is_measured_on_the_draft_that_was_heard() -> None:
         "llm_ttft_ms": 300,
         "llm_total_ms": 1000,
         "tts_ttfa_ms": 100,
+        "draft_lead_ms": 0,
         "total_ttfa_ms": 1000,
         "total_turn_ms": 5001,
     }
@@ -58,6 +59,7 @@ def test_each_wait_is_measured_on_the_draft_that_was_heard() -> None:
 def test_a_draft_made_in_the_pause_may_be_there_before_the_end() -> None:
     events = [e for e in PLAIN if e.data.get("draft") != 2]
     events.append(Event(2.26, "first_frame", {"draft": 1}))
+    assert metrics(events)["draft_lead_ms"] == 1250
     measured = metrics(events)
     assert measured["total_ttfa_ms"] == 260
     assert measured["llm_ttft_ms"] == 100

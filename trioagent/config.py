@@ -207,6 +207,10 @@ class BargeInConfig:
     confirm_ms: float = attrs.field(default=400, validator=_between(0, 5000))
     """Speech of this length interrupts even if no word of it is known yet; words that
     are no backchannel interrupt at once. The reply is silent meanwhile."""
+    min_words: int = attrs.field(default=1, validator=_between(1, 20))
+    """So many words that are no backchannel interrupt, however short they are."""
+    urgent: tuple[str, ...] = ("stop", "wait", "no", "quiet")
+    """Words that interrupt at once, whatever `min_words` says."""
     backchannels: tuple[str, ...] = DEFAULT_BACKCHANNELS
     """Words that only say "go on": alone, they interrupt nothing."""
 

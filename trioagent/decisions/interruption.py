@@ -54,6 +54,9 @@ class BargeIn:
 
     def confirmed(self, speech_s: float, text: str) -> bool:
         """Whether so much speech with these words, so far, is an interruption."""
-        if words_of(text):
-            return not may_be_backchannel(text, self.config.backchannels)
+        words = words_of(text)
+        if words and may_be_backchannel(text, self.config.backchannels):
+            return False
+        if len(words) >= self.config.min_words or set(words) & set(self.config.urgent):
+            return True
         return speech_s >= self.config.confirm_ms / 1000

@@ -31,6 +31,7 @@ def metrics(events: Sequence[Event]) -> Metrics:
     asr_ms: that decision → the final transcript.
     llm_ttft_ms, llm_total_ms: the spoken draft's request → first token, last token.
     tts_ttfa_ms: its first phrase → first audio from the synthesizer.
+    draft_lead_ms: how long before the final transcript the spoken draft was begun.
     total_ttfa_ms: last speech → first frame written to the room.
     total_turn_ms: the turn's first sound → its outcome.
     """
@@ -51,6 +52,7 @@ def metrics(events: Sequence[Event]) -> Metrics:
         "tts_ttfa_ms": _ms(
             _time(_first(of_draft, "phrase")), _first(of_draft, "tts_first_audio")
         ),
+        "draft_lead_ms": _ms(started_at, final),
         "total_ttfa_ms": _ms(last_speech, first_frame),
         "total_turn_ms": _ms(0.0, _last(events, "outcome")),
     }
