@@ -224,7 +224,7 @@ async def _killed_in_mid_reply(server: Murmurd, config: Config) -> None:
             nursery.start_soon(kill)
             with pytest.raises(RoomUnreachable):
                 await converse(config, "turn on the light in the kitchen")
-        await trio.sleep(1.5)
+        await trio.sleep(3.0)
         await server.start()
         answered = await converse(config, "good morning")
     assert transcripts(answered) == ["good morning"]
