@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import attrs
@@ -164,3 +165,42 @@ async def test_a_person_may_say_again_what_we_were_kept_from_saying(
             await trio.sleep(3.0)
     said = [said for _, said, _ in scene.heard]
     assert said == [f"{order} bob", "stop", f"{order} david", "stop"]
+
+
+async def test_a_reply_is_held_until_the_last_of_two_is_quiet(
+    autojump_clock: MockClock,
+) -> None:
+    scene = Scene()
+    scene.model.replies["tell me"] = REPLY
+    noise = np.full(HEARING_RATE_HZ, 9999, np.int16)
+    async with running(scene):
+        await scene.say("tell me")
+        while not scene.room.frames:  # noqa: ASYNC110 - the fake room sets no event
+            await trio.sleep(0.001)
+        await trio.sleep(0.5)
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scene.room.say, ANA, noise[:1600])
+            nursery.start_soon(scene.room.say, BEN, noise[:5600])  # 350 ms
+        await trio.sleep(6)
+    first, second = scene.talk_spurts
+    assert first[-1].time < began + 0.08
+    assert second[0].time > began + 0.35
+    assert scene.heard == [("Ana", "tell me", REPLY)]
+
+
+async def test_a_reply_does_not_begin_while_words_are_outstanding(
+    autojump_clock: MockClock,
+) -> None:
+    scene = Scene()
+    async with running(scene):
+        await scene.say("hello there")
+        await trio.sleep(0.01)
+        (turn,) = scene.agent._running
+        draft = SimpleNamespace(discarded=False, number=1)
+        turn._unheard = 1
+        assert not turn.begin(draft)
+        turn._unheard = 0
+        draft.discarded = True
+        assert not turn.begin(draft)
+        turn.interrupt("enough")
