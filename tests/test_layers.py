@@ -28,6 +28,7 @@ MAKERS_OF_VALUES = {"frozenset", "range", "round", "tuple", "type"} | {
     "TypeVarTuple",
     "datetime.timedelta",
     "np.zeros",
+    "ContextVar",
     "Path",
     "with_name",
     "Provider",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import attrs
 import trio
@@ -34,7 +33,8 @@ from trioagent.interfaces import (
     VoiceActivityDetector,
     VoicePacket,
 )
-from trioagent.journal.events import Observer, TurnJournal
+from trioagent.journal.events import CURRENT_TURN, Observer, TurnJournal
+from trioagent.memory import Memory
 from trioagent.outcome import Failed, Ignored, Outcome
 from trioagent.stages.draft import Voice
 from trioagent.turn import Turn
@@ -68,27 +68,31 @@ class Agent:
         parts: The room and the models; their owner opens and closes them.
         config: How it behaves. Sections of providers are not looked at.
         observers: Shown each event of each turn, at once.
+        remembered: What an earlier agent remembered; this one goes on from there.
         history: The conversation so far.
     """
 
     parts: Parts
     config: Config = attrs.Factory(Config)
     observers: Sequence[Observer] = ()
+    remembered: Memory = attrs.Factory(Memory)
     history: History = attrs.field(init=False)
     _conversation: Conversation = attrs.field(init=False)
     _ears: dict[int, Ear] = attrs.Factory(dict)
     _turns: dict[int, Turn] = attrs.Factory(dict)
     """Each speaker's newest turn."""
     _running: set[Turn] = attrs.Factory(set)
-    _numbers: Iterator[int] = attrs.Factory(lambda: itertools.count(1))
+    _turns_so_far: int = attrs.field(init=False)
     _nursery: trio.Nursery = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        parts, config = self.parts, self.config
+        parts, config, memory = self.parts, self.config, self.remembered
+        self._turns_so_far = memory.turns
         self.history = History(
             config.agent.system_prompt,
             config.agent.history_turns,
             config.agent.history_tokens,
+            exchanges=list(memory.exchanges),
         )
         voice = Voice(
             parts.language_model,
@@ -96,7 +100,7 @@ class Agent:
             parts.room.frame_rate_hz(parts.synthesizer.rate_hz),
             config.chunker,
             config.playback,
-            StartLevel(config.playback),
+            StartLevel(config.playback, memory.synthesizer_speed),
             config.agent.failure_notice,
         )
         self._conversation = Conversation(
@@ -106,10 +110,30 @@ class Agent:
             self.history,
             Floor(
                 BargeIn(config.barge_in),
-                EchoJudge(ECHO_WINDOW_S, ECHO_SIMILARITY),
-                Company(config.agent, parts.room.name),
+                EchoJudge(ECHO_WINDOW_S, ECHO_SIMILARITY, memory.said),
+                Company(
+                    config.agent,
+                    parts.room.name,
+                    dict(memory.answered),
+                    memory.agent_replies,
+                ),
+                echoing=set(memory.echoing),
             ),
             config.turn,
+        )
+
+    @property
+    def memory(self) -> Memory:
+        """What it remembers now."""
+        floor = self._conversation.floor
+        return Memory(
+            self._turns_so_far,
+            tuple(self.history.exchanges),
+            self._conversation.voice.start_level.speed,
+            floor.echo.said,
+            tuple(sorted(floor.echoing)),
+            tuple(sorted(floor.company.answers.items())),
+            floor.company.agent_replies,
         )
 
     async def run(self) -> None:
@@ -167,7 +191,7 @@ class Agent:
         turn.hear(utterance)
 
     def _open_turn(self, speaker: Speaker) -> Turn:
-        number = next(self._numbers)
+        self._turns_so_far = number = self._turns_so_far + 1
         label = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         journal = TurnJournal(number, speaker.name, label, self.observers)
         turn = Turn(speaker, self._conversation, journal)
@@ -178,6 +202,7 @@ class Agent:
         return turn
 
     async def _run_turn(self, turn: Turn) -> None:
+        CURRENT_TURN.set(turn.journal)
         try:
             self._write_down(turn, await turn.run())
         finally:

@@ -17,7 +17,7 @@ from trioagent.interfaces import LanguageModel
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trioagent.interfaces import Message
+    from trioagent.interfaces import Message, Outlet
 
 _log = logging.getLogger(__name__)
 
@@ -76,9 +76,7 @@ class FallbackChain:
                 return
         raise self._all_failed()
 
-    async def reply(
-        self, messages: Sequence[Message], tokens: trio.MemorySendChannel[str]
-    ) -> None:
+    async def reply(self, messages: Sequence[Message], tokens: Outlet[str]) -> None:
         """Send the pieces of the first model that has some, after its notice if due.
 
         Raises:
@@ -165,7 +163,7 @@ class _Relay:
         self,
         model: LanguageModel,
         messages: Sequence[Message],
-        tokens: trio.MemorySendChannel[str],
+        tokens: Outlet[str],
     ) -> None:
         self._model = model
         self._messages = messages

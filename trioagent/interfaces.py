@@ -15,10 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
-
-    import trio
 
 Pcm = npt.NDArray[np.int16]
 
@@ -26,7 +24,40 @@ HEARING_RATE_HZ = 16_000
 FRAME_S = 0.02
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+T_contra = TypeVar("T_contra", contravariant=True)
 Ts = TypeVarTuple("Ts")
+
+
+# --- what values go through ------------------------------------------------------
+
+
+class Outlet(Protocol[T_contra]):
+    """Where values are sent: a `trio.MemorySendChannel`, or what stands in for one."""
+
+    async def send(self, value: T_contra) -> None:
+        """Send it, waiting for room."""
+        ...
+
+    def send_nowait(self, value: T_contra) -> None:
+        """Send it, or raise `trio.WouldBlock`."""
+        ...
+
+
+class Inlet(Protocol[T_co]):
+    """Where values come from: a `trio.MemoryReceiveChannel`, or what stands in."""
+
+    def __aiter__(self) -> AsyncIterator[T_co]:
+        """All values, until there will be no more."""
+        ...
+
+    async def receive(self) -> T_co:
+        """Wait for the next, or raise `trio.EndOfChannel`."""
+        ...
+
+    def receive_nowait(self) -> T_co:
+        """Take the next, or raise `trio.WouldBlock` or `trio.EndOfChannel`."""
+        ...
 
 
 # --- the room --------------------------------------------------------------------
@@ -105,7 +136,7 @@ class Room(Protocol):
         ...
 
     @property
-    def events(self) -> trio.MemoryReceiveChannel[RoomEvent]:
+    def events(self) -> Inlet[RoomEvent]:
         """What happens in the room, in order. Bounded: the oldest voice is dropped."""
         ...
 
@@ -213,9 +244,7 @@ class LanguageModel(Protocol):
         """
         ...
 
-    async def reply(
-        self, messages: Sequence[Message], tokens: trio.MemorySendChannel[str]
-    ) -> None:
+    async def reply(self, messages: Sequence[Message], tokens: Outlet[str]) -> None:
         """Send the pieces of the reply into `tokens` as they come.
 
         Does not close `tokens`. If cancelled, the request ends at once and its
@@ -255,9 +284,7 @@ class Synthesizer(Protocol):
         """The sample rate of all it says."""
         ...
 
-    async def synthesize(
-        self, phrase: str, audio: trio.MemorySendChannel[Speech]
-    ) -> None:
+    async def synthesize(self, phrase: str, audio: Outlet[Speech]) -> None:
         """Send `phrase` as speech into `audio`, piece by piece; return when all is in.
 
         Does not close `audio`. A send that waits holds the synthesizer back. If

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from httpx_sse import ServerSentEvent
 
     from providers.llm.openai import Options
-    from trioagent.interfaces import Message
+    from trioagent.interfaces import Message, Outlet
 
 _log = logging.getLogger(__name__)
 
@@ -89,9 +89,7 @@ class ChatClient:
             _log.warning("%s lists no model %r, but: %s", self._url, wanted, shown)
         self._model = wanted or names[0]
 
-    async def reply(
-        self, messages: Sequence[Message], tokens: trio.MemorySendChannel[str]
-    ) -> None:
+    async def reply(self, messages: Sequence[Message], tokens: Outlet[str]) -> None:
         """Send the pieces of the reply as the server streams them.
 
         A reader that makes us wait costs the server no time: only the waits for the

@@ -15,7 +15,7 @@ from trioagent.plugins import Provider
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from trioagent.interfaces import Message
+    from trioagent.interfaces import Message, Outlet
 
 _ATTRIBUTION = re.compile(r"\A[^:\n]{1,64}: (?=\S)")
 _WORD = re.compile(r"\s*\S+\s*")
@@ -35,9 +35,7 @@ class Echo:
         """Nothing can be wrong."""
         await trio.lowlevel.checkpoint()
 
-    async def reply(
-        self, messages: Sequence[Message], tokens: trio.MemorySendChannel[str]
-    ) -> None:
+    async def reply(self, messages: Sequence[Message], tokens: Outlet[str]) -> None:
         """Send the words; nothing if no user has said anything."""
         await trio.lowlevel.checkpoint()
         heard = next((m.content for m in reversed(messages) if m.role == "user"), "")

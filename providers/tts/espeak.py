@@ -16,7 +16,7 @@ from attrs import validators as v
 
 from providers.tts import libespeak
 from trioagent.errors import ProviderUnavailable
-from trioagent.interfaces import Speech, Synthesizer, WordMark
+from trioagent.interfaces import Outlet, Speech, Synthesizer, WordMark
 from trioagent.plugins import Provider
 
 if TYPE_CHECKING:
@@ -55,9 +55,7 @@ class Espeak:
         """Of all it says: 22050 Hz."""
         return self._library.rate_hz
 
-    async def synthesize(
-        self, phrase: str, audio: trio.MemorySendChannel[Speech]
-    ) -> None:
+    async def synthesize(self, phrase: str, audio: Outlet[Speech]) -> None:
         """Send `phrase` as speech, some 50 ms at a time, with its words.
 
         A phrase of nothing but punctuation has no audio. If cancelled, the thread has
@@ -85,7 +83,7 @@ class _Part:
         text: str,
         start_char: int,
         at_sample: int,
-        audio: trio.MemorySendChannel[Speech],
+        audio: Outlet[Speech],
     ) -> None:
         self._text = text
         self._start_char = start_char

@@ -121,8 +121,8 @@ class Addressing:
 
     names: tuple[str, ...]
     attention_s: float
-    _names: list[Name] = attrs.field(init=False)
     _answered: dict[int, float] = attrs.Factory(dict)
+    _names: list[Name] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._names = [name for name in map(Name.of, self.names) if name.letters]

@@ -24,12 +24,16 @@ class Company:
 
     config: AgentConfig
     own_name: str
+    answers: dict[int, float] = attrs.Factory(dict)
+    """Which speakers were answered lately, and when."""
+    agent_replies: int = 0
+    """Replies to other agents since a person was answered."""
     _addressing: Addressing = attrs.field(init=False)
-    _agent_replies: int = 0
 
     def __attrs_post_init__(self) -> None:
         names = self.config.names or (self.own_name,)
-        self._addressing = Addressing(names, self.config.attention_s)
+        attention_s = self.config.attention_s
+        self._addressing = Addressing(names, attention_s, self.answers)
 
     def heard(self, speaker: Speaker) -> bool:
         """Whether this speaker is listened to at all."""
@@ -37,7 +41,7 @@ class Company:
 
     def refusal(self, speaker: Speaker, text: str, onset: float) -> str:
         """Why `text` is not answered; "" if it is."""
-        if speaker.agent and self._agent_replies >= self.config.max_agent_replies:
+        if speaker.agent and self.agent_replies >= self.config.max_agent_replies:
             return "agents among themselves"
         if not self.calls(speaker, text, onset):
             return "not addressed"
@@ -61,5 +65,5 @@ class Company:
 
     def answered(self, speaker: Speaker, now: float) -> None:
         """An answer to this speaker was heard, and ended now."""
-        self._agent_replies = self._agent_replies + 1 if speaker.agent else 0
+        self.agent_replies = self.agent_replies + 1 if speaker.agent else 0
         self._addressing.answered(speaker.id, now)

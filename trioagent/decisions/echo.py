@@ -82,7 +82,17 @@ class EchoJudge:
     """How long before `at` the echoed words may have been said."""
     similarity: float
     """The part of the heard words that must be ours, 0 to 1."""
-    _said: deque[SaidWord] = attrs.Factory(lambda: deque(maxlen=MAX_WORDS))
+    remembered: tuple[SaidWord, ...] = ()
+    """What was said before."""
+    _said: deque[SaidWord] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._said = deque(self.remembered, maxlen=MAX_WORDS)
+
+    @property
+    def said(self) -> tuple[SaidWord, ...]:
+        """What we said of late."""
+        return tuple(self._said)
 
     def spoke(self, text: str, at: float) -> None:
         """A phrase begins to sound at `at`."""

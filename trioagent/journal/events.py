@@ -9,12 +9,16 @@ draft_discarded, llm_done, underrun, interrupted, provider_failed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import attrs
 import trio
 
 Observer = Callable[["TurnJournal", "Event"], None]
+
+CURRENT_TURN: ContextVar[TurnJournal] = ContextVar("CURRENT_TURN")
+"""The journal of the turn whose task this is: what observes providers can ask."""
 
 
 @attrs.frozen

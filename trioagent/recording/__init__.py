@@ -1,0 +1,1 @@
+"""Recordings of turns: what went into the agent, and what it made of it."""
