@@ -9,6 +9,8 @@ import numpy as np
 
 from trioagent.decisions.text import same_words
 from trioagent.interfaces import FRAME_S
+from trioagent.journal.latency import metrics
+from trioagent.journal.ledger import ledger
 
 if TYPE_CHECKING:
     from tests.fuzz_stage import Seen, Stage
@@ -25,6 +27,7 @@ def check_rules(stage: Stage) -> None:
         assert names[-1] == "outcome"
         assert names.count("first_frame") <= 1, "two replies of one turn sounded"
         check_words(events)
+        check_ledger(events)
         check_silence_while_ducked(stage, events)
         check_history(stage, turn)
     check_one_at_a_time(stage)
@@ -45,6 +48,18 @@ def check_words(events: list[Seen]) -> None:
                 if draft["cause"] != "failure":
                     assert final is not None
                     assert same_words(draft["text"], final)
+
+
+def check_ledger(events: list[Seen]) -> None:
+    """Rule 7: every wait until the first frame is charged, once."""
+    journal = [seen.event for seen in events]
+    total_ms = metrics(journal)["total_ttfa_ms"]
+    charges = ledger(journal)
+    if total_ms is None or charges is None:
+        assert total_ms is charges is None
+        return
+    assert all(charge >= 0 for charge in charges.values())
+    assert abs(sum(charges.values()) - total_ms) < 1e-5
 
 
 def check_silence_while_ducked(stage: Stage, events: list[Seen]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 import pytest
 import trio
 
@@ -110,6 +111,47 @@ async def test_a_reply_becomes_audio(autojump_clock: MockClock) -> None:
     assert shop.named("llm_done") == [{"draft": 1, "tokens": 11}]
     assert len(shop.named("llm_first_token")) == 1
     assert len(shop.named("tts_first_audio")) == 1
+    assert shop.named("buffered") == [{"draft": 1}]
+    assert shop.journal.peaks["audio_ms"] == pytest.approx(11 * WORD_S * 1000)
+
+
+async def test_it_is_buffered_when_it_may_start_and_again_if_that_takes_more(
+    autojump_clock: MockClock,
+) -> None:
+    shop = Workshop()
+    draft = shop.reply_draft()
+    await trio.sleep(1)
+    draft.buffer.begin_phrase("one two")
+    draft.buffer.put(np.ones(30, np.int16))
+    assert not draft.ready()
+    draft.buffer.put(np.ones(10, np.int16))
+    for _ in range(3):
+        assert draft.ready()
+        draft.changed()
+    assert len(shop.named("buffered")) == 1
+    shop.level.speed = 0.5
+    assert not draft.ready()
+    draft.buffer.complete = True
+    draft.changed()
+    assert draft.ready()
+    assert len(shop.named("buffered")) == 2
+
+
+async def test_what_follows_an_underrun_is_not_buffered_again(
+    autojump_clock: MockClock,
+) -> None:
+    shop = Workshop()
+    draft = shop.reply_draft()
+    draft.buffer.begin_phrase("one two")
+    for _ in range(2):
+        await trio.sleep(1)
+        draft.buffer.put(np.ones(40, np.int16))
+        draft.changed()
+        assert draft.ready()
+        while draft.buffer.take() is not None:
+            draft.changed()
+        assert not draft.ready()
+    assert len(shop.named("buffered")) == 1
 
 
 async def test_the_first_phrase_sounds_while_the_model_still_speaks(

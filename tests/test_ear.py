@@ -198,7 +198,11 @@ def test_a_listener_that_stalls_costs_packets_but_never_the_agent() -> None:
     listener = Listener()
     listener.speech(20 * (UTTERANCE_PACKETS + 30))
     assert listener.ear.dropped == 27
-    assert len(taken(listener.utterances[0])) == 3 + UTTERANCE_PACKETS
+    heard = taken(listener.utterances[0])
+    assert len(heard) == 3 + UTTERANCE_PACKETS
+    assert not any(packet.dropped for packet in heard)
+    listener.speech(60)
+    assert [p.dropped for p in taken(listener.utterances[0])] == [27, 0, 0]
 
 
 def test_a_flood_of_empty_packets_is_not_kept() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import attrs
 import pytest
 
 from trioagent.journal.events import Event, TurnJournal
-from trioagent.journal.latency import LatencyLog, counts, metrics
+from trioagent.journal.latency import LatencyLog, counts, metrics, queues, stale_ms
+from trioagent.journal.ledger import WAITS, ledger
 
 FULL_DISK = Path("/dev/full")
 
@@ -27,14 +29,16 @@ PLAIN = [
         2.25, "draft_started", {"draft": 2, "cause": "final", "text": "what is that"}
     ),
     Event(2.25, "committed", {"draft": 2}),
+    Event(2.25, "floor_taken"),
     Event(2.55, "llm_first_token", {"draft": 2}),
     Event(2.7, "phrase", {"draft": 2, "text": "A bird."}),
     Event(2.8, "tts_first_audio", {"draft": 2}),
+    Event(2.999, "buffered", {"draft": 2}),
     Event(3.0, "first_frame", {"draft": 2}),
     Event(3.1, "phrase", {"draft": 2, "text": "It sings."}),
     Event(3.25, "llm_done", {"draft": 2, "tokens": 9}),
     Event(4.0, "underrun"),
-    Event(5.0, "last_frame"),
+    Event(5.0, "last_frame", {"until": 5.02}),
     Event(5.001, "outcome", {"kind": "answered"}),
 ]
 
@@ -99,6 +103,38 @@ def test_counts() -> None:
     assert set(counts([]).values()) == {0}
 
 
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([], None),
+        ([Event(3.0, "interrupted")], None),
+        # Nobody interrupted it: the agent ended.
+        ([Event(3.0, "cut_off", {"until": 3.02})], None),
+        (
+            [Event(3.001, "interrupted"), Event(3.001, "cut_off", {"until": 3.0135})],
+            12.5,
+        ),
+        # It held its breath already.
+        ([Event(3.0, "interrupted"), Event(3.0, "cut_off", {"until": 2.8})], 0),
+        # It had sounded to its end.
+        ([Event(3.0, "last_frame", {"until": 3.02}), Event(3.01, "interrupted")], None),
+    ],
+)
+def test_how_long_it_sounded_after_it_was_interrupted(
+    events: list[Event], expected: float | None
+) -> None:
+    assert stale_ms(events) == expected
+
+
+def test_the_most_that_waited_is_kept() -> None:
+    turn = journal([])
+    for waiting in (3, 7, 0, 6.5):
+        turn.peak("tokens", waiting)
+    assert turn.peaks == {"tokens": 7}
+    expected = {"packets": 0, "tokens": 7, "audio_ms": 0, "dropped": 0}
+    assert queues(turn.peaks) == expected
+
+
 def play(observer: LatencyLog, events: list[Event]) -> None:
     """As a journal does: each event is added, then shown."""
     shown = journal([])
@@ -127,9 +163,25 @@ def test_a_turn_is_one_line_of_json(tmp_path: Path) -> None:
         "outcome": "answered",
         **metrics(PLAIN),
         **counts(PLAIN),
+        "stale_ms": None,
+        "queues": {"packets": 0, "tokens": 0, "audio_ms": 0, "dropped": 0},
+        "ledger": pytest.approx(ledger(PLAIN), abs=1e-6),
     }
+    assert list(first["ledger"]) == list(WAITS)
     assert second["outcome"] == "ignored"
     assert second["total_ttfa_ms"] is None
+    assert second["ledger"] is None
+
+
+def test_what_is_written_adds_up_to_the_microsecond(tmp_path: Path) -> None:
+    slower = [attrs.evolve(event, t=event.t * 1.234567) for event in PLAIN]
+    observer = LatencyLog(tmp_path / "latency.jsonl")
+    play(observer, slower)
+    observer.close()
+    line = json.loads((tmp_path / "latency.jsonl").read_text())
+    charged = [Fraction(charge) for charge in line["ledger"].values()]
+    assert len([charge for charge in charged if charge]) > 5
+    assert abs(sum(charged) - Fraction(line["total_ttfa_ms"])) < Fraction(1, 1000)
 
 
 @pytest.mark.parametrize(

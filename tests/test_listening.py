@@ -83,3 +83,24 @@ async def test_words_that_shorten_the_hold_in_mid_pause_are_seen(
         nursery.cancel_scope.cancel()
     assert found[0] == Pause(EARLY)
     assert found[-1] == Final(LATE)
+
+
+async def test_packets_that_found_no_room_count_over_all_utterances(
+    autojump_clock: MockClock,
+) -> None:
+    journal = TurnJournal(1, "ana", "now", ())
+    listening = Listening(Undecided(0.01), TurnConfig(), journal, NoClaim())
+    utterances_in, utterances = trio.open_memory_channel[Utterance](2)
+    transcripts_in, transcripts = trio.open_memory_channel[Transcript](9)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listening.run, utterances, transcripts_in)
+        for dropped in ([0, 3, 1], [2, 0]):
+            audio_in, audio = trio.open_memory_channel[HeardAudio](3)
+            utterances_in.send_nowait(audio)
+            for count in dropped:
+                packet = HeardAudio(FRAME, True, False, trio.current_time(), count)
+                audio_in.send_nowait(packet)
+            await trio.sleep(2)
+        nursery.cancel_scope.cancel()
+    assert journal.peaks == {"packets": 3, "dropped": 6}
+    transcripts.close()

@@ -65,7 +65,7 @@ class Stage:
         )
         self.draft = Draft(1, "text", (), 0, voice, journal)
         self.draft.buffer.begin_phrase("text")
-        self.playback = Playback(self.draft, self.room, level, journal, self)
+        self.playback = Playback(self.draft, self.room, journal, self)
 
     held: bool = False
     on_begin: Callable[[], object] = lambda: None
@@ -119,7 +119,8 @@ async def test_frames_go_out_on_the_grid(autojump_clock: MockClock) -> None:
     assert stage.began == [1.0]
     assert [f.last for f in stage.room.frames] == [False] * 50 + [True]
     stage.assert_played(1005)
-    assert stage.names == ["last_frame"]
+    assert stage.names == ["buffered", "last_frame"]
+    assert stage.draft.journal.events[-1].data["until"] == pytest.approx(2.02)
     assert not stage.room.ends  # the last frame has said so
 
 
@@ -208,7 +209,7 @@ async def test_an_underrun_ends_the_talk_and_waits_for_the_start_level(
         stage.complete()
     assert stage.times[5:] == pytest.approx([2 + i * FRAME_S for i in range(7)])
     stage.assert_played(11 * FRAME + 3)
-    assert stage.names == ["underrun", "last_frame"]
+    assert stage.names == ["buffered", "underrun", "last_frame"]
     assert stage.draft.buffer.underruns == 1
     assert len(stage.began) == 1
 
@@ -225,6 +226,8 @@ async def test_cancelling_ends_the_talk_at_once(autojump_clock: MockClock) -> No
     assert stage.room.ends == pytest.approx([0.105])
     # The cursor says exactly what went out.
     assert stage.draft.buffer.cursor == 6 * FRAME
+    assert stage.names == ["buffered", "cut_off"]
+    assert stage.draft.journal.events[-1].data["until"] == pytest.approx(0.12)
 
 
 async def test_cancelling_before_the_first_frame_ends_no_talk(
@@ -237,6 +240,7 @@ async def test_cancelling_before_the_first_frame_ends_no_talk(
         stage.scope.cancel()
     assert not stage.room.frames
     assert not stage.room.ends
+    assert not stage.names
 
 
 async def test_a_reply_that_must_not_be_heard_is_not(autojump_clock: MockClock) -> None:

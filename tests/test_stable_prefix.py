@@ -69,36 +69,6 @@ def test_what_is_stable(agree: int, steps: list[tuple[str, str]]) -> None:
         assert prefix.text == stable
 
 
-@pytest.mark.parametrize(
-    ("final", "misled"),
-    [
-        ("Turn on the light, please.", False),
-        ("turn on", False),
-        (" Turn on.\n", False),
-        ("turn off the light", True),
-        ("turn", True),
-        ("", True),
-        ("return on the light", True),
-    ],
-)
-def test_the_final_text_counts_and_tells_whether_the_prefix_was_right(
-    final: str, misled: bool
-) -> None:
-    prefix = StablePrefix(2)
-    prefix.push("turn on the")
-    assert prefix.push("turn on it") == "turn on"
-    assert prefix.final(final) == final.strip()
-    assert prefix.misled is misled
-    assert prefix.text == "turn on"
-
-
-def test_nobody_is_misled_by_nothing() -> None:
-    prefix = StablePrefix(2)
-    prefix.push("turn on the light")
-    assert prefix.final("goodbye") == "goodbye"
-    assert not prefix.misled
-
-
 def test_at_least_one_hypothesis() -> None:
     with pytest.raises(ValueError, match="agree"):
         StablePrefix(0)
@@ -141,8 +111,6 @@ def test_a_recognizer_that_never_revises_is_followed_and_right(
     for _ in range(max(agree, 2)):
         prefix.push(text)
     assert same_words(prefix.text, text)
-    prefix.final(text)
-    assert not prefix.misled
 
 
 @given(AGREE, HYPOTHESES, st.sampled_from([str.upper, str.title, lambda t: f"«{t}!»"]))
@@ -153,15 +121,3 @@ def test_case_and_punctuation_decide_nothing(
     plain, other = StablePrefix(agree), StablePrefix(agree)
     for hypothesis in hypotheses:
         assert same_words(plain.push(hypothesis), other.push(spell(hypothesis)))
-
-
-@given(AGREE, HYPOTHESES, HYPOTHESIS)
-def test_misled_says_whether_the_final_text_continues_it(
-    agree: int, hypotheses: list[str], final: str
-) -> None:
-    prefix = StablePrefix(agree)
-    for hypothesis in hypotheses:
-        prefix.push(hypothesis)
-    prefix.final(final)
-    stable = words_of(prefix.text)
-    assert prefix.misled is (words_of(final)[: len(stable)] != stable)

@@ -6,6 +6,7 @@ until whoever listens has heard enough and closes its end.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -33,6 +34,25 @@ class HeardAudio:
     speech: bool
     ends_talk: bool
     time: float
+    dropped: int = 0
+    """How many packets just before it found no room."""
+
+
+@attrs.frozen(eq=False)
+class EarState:
+    """What an ear knows between two packets, while no turn listens to its speaker."""
+
+    last_packet: float = -math.inf
+    """When it came."""
+    left_over: int = 0
+    """How many samples wait until the detector's frame is full."""
+    speaking: bool = False
+    """What the detector said last."""
+    run_s: float = 0.0
+    """How long the detector has heard speech without a break."""
+    listened: bool = False
+    """Whether an utterance was open whose listener has heard enough meanwhile."""
+    pre_roll: tuple[HeardAudio, ...] = ()
 
 
 Utterance = trio.MemoryReceiveChannel[HeardAudio]
@@ -52,21 +72,45 @@ class Ear:
     talked over until it is clear what this is."""
     dropped: int = 0
     """Packets that no listener took in time."""
+    remembered: EarState = attrs.Factory(EarState)
+    """What an earlier ear of the speaker knew; this one goes on from there."""
     _vad: VadStream = attrs.field(kw_only=True)
     _gate: SpeechGate = attrs.field(init=False)
     _rest: Pcm = attrs.field(init=False)
     _pre_roll: deque[HeardAudio] = attrs.Factory(lambda: deque(maxlen=PRE_ROLL_PACKETS))
     _utterance: trio.MemorySendChannel[HeardAudio] | None = None
-    _last_packet: float = -np.inf
+    _lost: int = 0
+    """Packets dropped since one got through."""
+    _last_packet: float = -math.inf
 
     def __attrs_post_init__(self) -> None:
-        config = self.config
+        config, before = self.config, self.remembered
         self._gate = SpeechGate(
             config.start_probability,
             config.stop_probability,
             config.min_speech_ms / 1000,
+            before.speaking,
+            before.run_s,
         )
-        self._rest = np.zeros(0, np.int16)
+        # What they were mattered to the detector alone.
+        self._rest = np.zeros(before.left_over, np.int16)
+        self._last_packet = before.last_packet
+        self._pre_roll.extend(before.pre_roll)
+        if before.listened:
+            self._utterance, listener = trio.open_memory_channel[HeardAudio](0)
+            listener.close()
+
+    @property
+    def state(self) -> EarState:
+        """What it knows now."""
+        return EarState(
+            self._last_packet,
+            len(self._rest),
+            self._gate.speaking,
+            self._gate.run_s,
+            self._utterance is not None,
+            tuple(self._pre_roll),
+        )
 
     def hear(self, packet: VoicePacket) -> None:
         """Take the next packet of this speaker."""
@@ -91,6 +135,7 @@ class Ear:
         if self._utterance is not None:
             self._utterance.close()
             self._utterance = None
+            self._lost = 0
 
     def _detect(self, pcm: Pcm) -> bool:
         """Whether there is speech at the end of `pcm`."""
@@ -108,12 +153,15 @@ class Ear:
     ) -> bool:
         """Give it to the listener; False if that one has heard enough."""
         try:
-            utterance.send_nowait(audio)
+            utterance.send_nowait(attrs.evolve(audio, dropped=self._lost))
         except trio.WouldBlock:
             self.dropped += 1
+            self._lost += 1
         except trio.BrokenResourceError:
             self.close()
             return False
+        else:
+            self._lost = 0
         return True
 
     def _keep(self, audio: HeardAudio) -> None:

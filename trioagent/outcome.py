@@ -41,3 +41,15 @@ class Failed:
 
 
 Outcome = Answered | Interrupted | Ignored | Failed
+
+
+def told(outcome: Outcome) -> dict[str, str]:
+    """It as data for the journal: kind, said, heard, and why if there is a reason."""
+    data = {"kind": type(outcome).__name__.lower(), "said": outcome.said}
+    match outcome:
+        case Ignored(why=why):
+            return {**data, "heard": "", "why": why}
+        case Interrupted(heard=heard, reason=reason):
+            return {**data, "heard": heard, "why": reason}
+        case Answered(heard=heard) | Failed(heard=heard):
+            return {**data, "heard": heard}

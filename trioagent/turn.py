@@ -18,7 +18,7 @@ from trioagent.ear import Utterance
 from trioagent.floor import Claim, Replying
 from trioagent.interfaces import Speaker
 from trioagent.journal.events import TurnJournal
-from trioagent.outcome import Answered, Failed, Ignored, Interrupted, Outcome
+from trioagent.outcome import Answered, Failed, Ignored, Interrupted, Outcome, told
 from trioagent.stages.draft import Draft
 from trioagent.stages.drafting import Drafting
 from trioagent.stages.listening import Listening
@@ -126,7 +126,7 @@ class Turn:
         finally:
             self._close()
         outcome = self._outcome(failure)
-        self.journal.record("outcome", kind=type(outcome).__name__.lower())
+        self.journal.record("outcome", **told(outcome))
         return outcome
 
     async def _run_stages(self) -> None:
@@ -168,9 +168,8 @@ class Turn:
     async def _play(self, draft: Draft) -> bool:
         """Wait for the floor, play; False if the draft must not be heard."""
         shared = self.conversation
-        level = shared.voice.start_level
         reply = _Reply(self, draft)
-        playback = Playback(draft, shared.room, level, self.journal, reply)
+        playback = Playback(draft, shared.room, self.journal, reply)
         with trio.move_on_after(shared.config.max_wait_s) as waiting:
             async with shared.floor.held_by(self):
                 waiting.deadline = math.inf

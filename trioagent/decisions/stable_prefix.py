@@ -44,8 +44,6 @@ class StablePrefix:
     """How many hypotheses must agree."""
     text: str = ""
     """The stable text so far."""
-    misled: bool = False
-    """Whether the final transcript began with other words than the stable text."""
     _words: list[str] = attrs.Factory(list)
     _recent: deque[list[str]] = attrs.field(init=False)
 
@@ -64,11 +62,6 @@ class StablePrefix:
         agreed = self._agreed(words)
         self._grow([token for token in tokens if token.words], agreed)
         return self.text
-
-    def final(self, text: str) -> str:
-        """Take the final transcript, which counts whatever was stable; return it."""
-        self.misled = words_of(text)[: len(self._words)] != self._words
-        return text.strip()
 
     def _agreed(self, newest: list[str]) -> int:
         """How many words the last hypotheses agree on, a settled last one included."""

@@ -1,7 +1,7 @@
 """What a turn's events cost: the metrics that users of voice agents know.
 
-Written as one JSON object per turn into `latency.jsonl`, and as one log line. All
-numbers are milliseconds; a key whose events did not happen is null.
+Written as one JSON object per turn into `latency.jsonl`, and as one log line. Numbers
+named `_ms` are milliseconds; a key whose events did not happen is null.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, TextIO
 
 import attrs
 
+from trioagent.journal.ledger import ledger, until_first_frame
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from trioagent.journal.events import Event, TurnJournal
 
@@ -35,7 +37,7 @@ def metrics(events: Sequence[Event]) -> Metrics:
     total_ttfa_ms: last speech → first frame written to the room.
     total_turn_ms: the turn's first sound → its outcome.
     """
-    ended = _last(events, "speech_ended")
+    ended = _last(until_first_frame(events), "speech_ended")
     final = _last(events, "final")
     first_frame = _last(events, "first_frame")
     draft = first_frame.data["draft"] if first_frame else None
@@ -70,6 +72,26 @@ def counts(events: Sequence[Event]) -> dict[str, int]:
     }
 
 
+def stale_ms(events: Sequence[Event]) -> float | None:
+    """How long a reply still sounded after it was interrupted."""
+    interrupted, cut_off = _last(events, "interrupted"), _last(events, "cut_off")
+    if interrupted is None or cut_off is None:
+        return None
+    return _rounded(max(0.0, cut_off.data["until"] - interrupted.t) * 1000)
+
+
+def queues(peaks: Mapping[str, float]) -> dict[str, float]:
+    """The most that ever waited on the way, and what found no room.
+
+    packets: heard, for the recognizer (those from before the onset come all at once).
+    tokens: of the language model, to be cut into phrases.
+    audio_ms: synthesized, in the jitter buffer.
+    dropped: packets that the turn took too late.
+    """
+    names = ("packets", "tokens", "audio_ms", "dropped")
+    return {name: _rounded(peaks.get(name, 0)) for name in names}
+
+
 @attrs.define(eq=False)
 class LatencyLog:
     """An observer that writes one line per turn; `path` None writes only the log.
@@ -86,7 +108,8 @@ class LatencyLog:
         """Take an event; the last one of a turn writes its line."""
         if event.name != "outcome":
             return
-        measured = metrics(journal.events)
+        events = journal.events
+        measured, charges = metrics(events), ledger(events)
         self._log(journal, event, measured)
         self._write(
             {
@@ -95,7 +118,10 @@ class LatencyLog:
                 "speaker": journal.speaker,
                 "outcome": event.data["kind"],
                 **measured,
-                **counts(journal.events),
+                **counts(events),
+                "stale_ms": stale_ms(events),
+                "queues": queues(journal.peaks),
+                "ledger": charges and {k: _rounded(v) for k, v in charges.items()},
             }
         )
 
@@ -149,4 +175,9 @@ def _time(event: Event | None) -> float | None:
 def _ms(start: float | None, end: Event | None) -> float | None:
     if start is None or end is None:
         return None
-    return round((end.t - start) * 1000, 3)
+    return _rounded((end.t - start) * 1000)
+
+
+def _rounded(value: float) -> float:
+    """Fine enough that the ledger's numbers still add up to the microsecond."""
+    return round(value, 6)

@@ -62,6 +62,7 @@ class Draft:
     error: ProviderError | None = None
     tokens: int = 0
     buffer: JitterBuffer = attrs.field(init=False)
+    _was_ready: bool = False
     _scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
     _changed: trio.Event = attrs.Factory(trio.Event)
 
@@ -78,6 +79,14 @@ class Draft:
         """Whether another draft took its place."""
         return self._scope.cancel_called
 
+    def ready(self) -> bool:
+        """Whether there is audio enough to start, or to go on after an underrun."""
+        ready = self.buffer.ready(self.voice.start_level.seconds)
+        if ready and not self._was_ready and self.buffer.cursor == 0:
+            self.journal.record("buffered", draft=self.number)
+        self._was_ready = ready
+        return ready
+
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         """Return when `condition` of the buffer holds."""
         while not condition():
@@ -85,6 +94,7 @@ class Draft:
 
     def changed(self) -> None:
         """The buffer changed: wake up who waits for it."""
+        self.ready()
         self._changed.set()
         self._changed = trio.Event()
 
@@ -125,6 +135,8 @@ class Draft:
         with tokens, phrases_in:
             while True:
                 phrases: list[str] = []
+                waiting = tokens.statistics().current_buffer_used
+                self.journal.peak("tokens", waiting)
                 try:
                     with trio.move_on_after(timeout_s) as scope:
                         token = await tokens.receive()
@@ -192,6 +204,7 @@ class Draft:
         if self.buffer.cursor == 0 and self.buffer.level_s == 0:
             self.journal.record("tts_first_audio", draft=self.number)
         self.buffer.put(speech.pcm, speech.words)
+        self.journal.peak("audio_ms", self.buffer.level_s * 1000)
         self.changed()
 
     def _failed(self, error: ProviderError) -> None:

@@ -129,6 +129,9 @@ class Hearing:
             self._speech_s += len(heard.pcm) / HEARING_RATE_HZ
             self.claim.voice(self._speech_s, self.text)
         self._queue(heard.pcm)
+        self.journal.peak("packets", len(self._pending))
+        dropped = self.journal.peaks.get("dropped", 0) + heard.dropped
+        self.journal.peak("dropped", dropped)
 
     async def _pause(self, transcripts: trio.MemorySendChannel[Transcript]) -> bool:
         """Tell of the pause; True if that took time, in which all may have changed."""

@@ -12,7 +12,6 @@ from typing import Protocol
 import attrs
 import trio
 
-from trioagent.decisions.jitter import StartLevel
 from trioagent.interfaces import FRAME_S, Room
 from trioagent.journal.events import TurnJournal
 from trioagent.stages.draft import Draft
@@ -45,7 +44,6 @@ class Playback:
 
     draft: Draft
     room: Room
-    start_level: StartLevel
     journal: TurnJournal
     control: Control
     _next_tick: float = -math.inf
@@ -56,22 +54,30 @@ class Playback:
 
         If cancelled, the talk spurt ends at once.
         """
+        played: bool | None = None
         try:
-            while True:
+            while played is None:
                 await self.draft.wait_until(self._can_go_on)
                 if self.draft.discarded:
-                    return False
-                if self.draft.buffer.drained:
-                    return True
-                if not await self._play_run():
-                    return False
+                    played = False
+                elif self.draft.buffer.drained:
+                    played = True
+                elif not await self._play_run():
+                    played = False
         finally:
             self.room.end_talk()
+            if played is None and self.draft.buffer.cursor:
+                self.journal.record("cut_off", until=self._until)
+        return played
+
+    @property
+    def _until(self) -> float:
+        """When the last frame has sounded, as the journal counts."""
+        return self.journal.since(self._next_tick)
 
     def _can_go_on(self) -> bool:
-        buffer = self.draft.buffer
-        ready = buffer.ready(self.start_level.seconds) and not self.control.held
-        return ready or buffer.drained or self.draft.discarded
+        ready = self.draft.ready() and not self.control.held
+        return ready or self.draft.buffer.drained or self.draft.discarded
 
     async def _play_run(self) -> bool:
         """Write frames until there is none left, or it is held; False: none may be.
@@ -101,5 +107,5 @@ class Playback:
             if held and not buffer.drained:
                 return True
             index += 1
-        self.journal.record("last_frame")
+        self.journal.record("last_frame", until=self._until)
         return True
