@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 import trio
@@ -16,7 +16,7 @@ from trioagent.decisions.echo import EchoJudge
 from trioagent.decisions.history import Exchange, History
 from trioagent.decisions.interruption import BargeIn
 from trioagent.decisions.jitter import StartLevel
-from trioagent.ear import Ear, Utterance
+from trioagent.ear import Ear, EarState, Utterance
 from trioagent.errors import own_errors
 from trioagent.floor import Floor
 from trioagent.interfaces import (
@@ -69,6 +69,7 @@ class Agent:
         config: How it behaves. Sections of providers are not looked at.
         observers: Shown each event of each turn, at once.
         remembered: What an earlier agent remembered; this one goes on from there.
+        ears: What its ears knew, by their speakers' ids.
         history: The conversation so far.
     """
 
@@ -76,12 +77,14 @@ class Agent:
     config: Config = attrs.Factory(Config)
     observers: Sequence[Observer] = ()
     remembered: Memory = attrs.Factory(Memory)
+    ears: Mapping[int, EarState] = attrs.Factory(dict)
     history: History = attrs.field(init=False)
     _conversation: Conversation = attrs.field(init=False)
-    _ears: dict[int, Ear] = attrs.Factory(dict)
-    _turns: dict[int, Turn] = attrs.Factory(dict)
+    _ears: dict[int, Ear] = attrs.field(init=False, factory=dict)
+    _turns: dict[int, Turn] = attrs.field(init=False, factory=dict)
     """Each speaker's newest turn."""
-    _running: set[Turn] = attrs.Factory(set)
+    # In order: a set's would differ from run to run.
+    _running: dict[Turn, None] = attrs.field(init=False, factory=dict)
     _turns_so_far: int = attrs.field(init=False)
     _nursery: trio.Nursery = attrs.field(init=False)
 
@@ -136,6 +139,15 @@ class Agent:
             floor.company.agent_replies,
         )
 
+    def ear_states(self) -> dict[int, EarState]:
+        """What its ears know now, by their speakers' ids."""
+        return {speaker: ear.state for speaker, ear in self._ears.items()}
+
+    def ear_state(self, speaker: int) -> EarState:
+        """What the ear for this speaker knows now."""
+        ear = self._ears.get(speaker)
+        return EarState() if ear is None else ear.state
+
     async def run(self) -> None:
         """Be in the room until its events end, or until cancelled.
 
@@ -173,6 +185,7 @@ class Agent:
                 self.config.vad,
                 self._open_utterance,
                 lambda: self._conversation.floor.speaking is not None,
+                remembered=self.ears.get(speaker.id, EarState()),
                 vad=self.parts.vad.stream(),
             )
         return ear
@@ -197,7 +210,7 @@ class Agent:
         turn = Turn(speaker, self._conversation, journal)
         journal.record("speech_started", speaker=speaker.name)
         self._turns[speaker.id] = turn
-        self._running.add(turn)
+        self._running[turn] = None
         self._nursery.start_soon(self._run_turn, turn, name=f"turn {number}")
         return turn
 
@@ -206,7 +219,7 @@ class Agent:
         try:
             self._write_down(turn, await turn.run())
         finally:
-            self._running.discard(turn)
+            self._running.pop(turn, None)
             if self._turns.get(turn.speaker.id) is turn:
                 del self._turns[turn.speaker.id]
 

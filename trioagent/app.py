@@ -19,6 +19,7 @@ from trioagent.chain import FallbackChain, Link
 from trioagent.configuration.file import structure_options
 from trioagent.errors import ConfigError, ProviderError, RoomUnreachable
 from trioagent.journal.latency import LatencyLog
+from trioagent.recording.recorder import Recorder
 from trioagent.registry import Kind, provider
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     )
     from trioagent.journal.events import Observer
     from trioagent.plugins import Provider
+    from trioagent.recording.tape import RoomTape
 
 log = logging.getLogger(__name__)
 
@@ -251,6 +253,24 @@ async def run_agent(
         await enter(embedded_server(config.mumble))
         room = await enter(open_room(config.mumble))
         parts = Parts(room, vad, recognizer, model, synthesizer)
-        agent = Agent(parts, config, (*observers, latency))
-        on_ready(room)
-        await agent.run()
+        async with recorded(parts, config) as (parts, tapes):
+            agent = Agent(parts, config, (*observers, latency, *tapes))
+            for tape in tapes:
+                tape.agent = agent
+            on_ready(room)
+            await agent.run()
+
+
+@asynccontextmanager
+async def recorded(
+    parts: Parts, config: Config
+) -> AsyncIterator[tuple[Parts, tuple[RoomTape, ...]]]:
+    """The parts, and what has to observe the agent; with a recorder if wanted."""
+    if not config.recording.folder:
+        yield parts, ()
+        return
+    recorder = Recorder(config)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.run, name="recorder")
+        yield recorder.tap(parts), (recorder.tape,)
+        nursery.cancel_scope.cancel("the agent has ended")

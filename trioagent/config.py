@@ -226,6 +226,20 @@ class JournalConfig:
 
 
 @attrs.frozen(kw_only=True)
+class RecordingConfig:
+    """`[recording]`: turns that are kept as they were, to be run again."""
+
+    folder: str = ""
+    """Where they are kept; empty records nothing."""
+    max_mb: float = attrs.field(default=1000.0, validator=_between(1, 10_000_000))
+    """The oldest are deleted when all together are larger."""
+    max_age_days: float = attrs.field(default=30.0, validator=_between(0.01, 36_500))
+    """Older ones are deleted."""
+    announcement: str = "What is said in this channel is being recorded."
+    """Written to the channel while recording; empty writes nothing."""
+
+
+@attrs.frozen(kw_only=True)
 class Config:
     """The whole configuration."""
 
@@ -240,3 +254,4 @@ class Config:
     playback: PlaybackConfig = attrs.Factory(PlaybackConfig)
     barge_in: BargeInConfig = attrs.Factory(BargeInConfig)
     journal: JournalConfig = attrs.Factory(JournalConfig)
+    recording: RecordingConfig = attrs.Factory(RecordingConfig)

@@ -6,6 +6,7 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from trioagent.app import run_agent
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 def run(given: argparse.Namespace) -> int:
     """Run the agent until a signal comes."""
     config = config_of(given)
+    if given.record is not None:
+        recording = attrs.evolve(config.recording, folder=str(given.record))
+        config = attrs.evolve(config, recording=recording)
     if given.config is None:
         log.info("no --config FILE: every key has its default")
     observers = [_print_turn] if given.json else []

@@ -23,11 +23,15 @@ def render_config(config: Config) -> str:
     In a provider's table its options class says which keys are secret; a key that the
     class does not know, or whose provider cannot be imported, is judged by its name.
     """
-    sections = {
+    return tomli_w.dumps(config_tables(config))
+
+
+def config_tables(config: Config) -> dict[str, Any]:
+    """`config` as the tables of such a TOML file."""
+    return {
         field.name: _section(field.name, getattr(config, field.name))
         for field in attrs.fields(type(config))
     }
-    return tomli_w.dumps(sections)
 
 
 def _section(name: str, section: attrs.AttrsInstance) -> dict[str, Any]:

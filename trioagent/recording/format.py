@@ -4,8 +4,8 @@ A recording is a folder. `turn.jsonl` holds a `Header` and then entries in the o
 which they happened, one JSON object a line, with the kind of entry in "what". The audio
 lies beside it, without gaps; the entries say which samples came when.
 
-Times are seconds since the recording's first turn began. What came before that, for the
-pre-roll, has negative times.
+Times are seconds since the recording's first turn began. What came before has negative
+times.
 """
 
 from __future__ import annotations
@@ -39,6 +39,32 @@ class Person:
 
 
 @attrs.frozen
+class Kept:
+    """A packet of the pre-roll; its audio comes first in the speaker's file."""
+
+    t: float
+    samples: int
+    speech: bool = False
+    ends_talk: bool = False
+
+
+@attrs.frozen
+class Ear:
+    """What a speaker's ear still knew when the recording began.
+
+    As `trioagent.ear.EarState`.
+    """
+
+    speaker: int
+    last_packet: float | None = None
+    left_over: int = 0
+    speaking: bool = False
+    run_s: float = 0.0
+    listened: bool = False
+    pre_roll: tuple[Kept, ...] = ()
+
+
+@attrs.frozen
 class Header:
     """The first line: what has to be known to run the recording again."""
 
@@ -60,6 +86,7 @@ class Header:
     memory: dict[str, Any]
     """What the agent remembered when the first turn began: `trioagent.memory`."""
     present: tuple[Person, ...]
+    ears: tuple[Ear, ...]
 
 
 # --- what came from the room -----------------------------------------------------
@@ -112,17 +139,23 @@ class Restored:
 
 # --- what providers were asked and gave ------------------------------------------
 
-How = Literal["done", "failed", "cancelled"]
+How = Literal["done", "failed", "crashed"]
+"""It failed with a `ProviderError`, or with another one, which is a bug.
+
+What was cancelled has no end: whoever runs it again waits until it is cancelled.
+"""
 
 
 @attrs.frozen
 class StreamOpened:
-    """A recognizer stream was opened; `asked` is when it was wanted."""
+    """A recognizer stream was opened, or not; `asked` is when it was wanted."""
 
     t: float
     stream: int
     turn: int
     asked: float
+    error: str = ""
+    """Why there is none."""
 
 
 @attrs.frozen
@@ -148,7 +181,7 @@ class Finished:
 
 @attrs.frozen
 class StreamFailed:
-    """What a recognizer stream was asked at `asked` failed, or was cancelled."""
+    """What a recognizer stream was asked at `asked` failed."""
 
     t: float
     stream: int
@@ -301,3 +334,16 @@ KINDS: dict[str, type[Entry]] = {
     "event": Happened,
     "ended": Ended,
 }
+
+_TIMES = ("t", "asked", "offered", "arrived")
+_DECIMALS = 6
+
+
+def moved(entry: Entry, seconds: float) -> Entry:
+    """The same entry, `seconds` later; its times are rounded to microseconds."""
+    changes = {
+        field.name: round(value + seconds, _DECIMALS)
+        for field in attrs.fields(type(entry))
+        if field.name in _TIMES and (value := getattr(entry, field.name)) is not None
+    }
+    return attrs.evolve(entry, **changes)

@@ -1,0 +1,188 @@
+"""Cuts what goes on in a room into recordings.
+
+A recording begins when a turn opens while none runs, and ends when none runs any more:
+turns that overlap cannot be run apart. Nothing in here waits or touches a file.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from trioagent.agent import Agent
+from trioagent.ear import EarState
+from trioagent.interfaces import (
+    LinkLost,
+    LinkRestored,
+    Pcm,
+    RoomEvent,
+    Speaker,
+    SpeakerJoined,
+    SpeakerLeft,
+    VoicePacket,
+)
+from trioagent.memory import Memory
+from trioagent.recording import format as f
+
+if TYPE_CHECKING:
+    from trioagent.journal.events import Event, TurnJournal
+
+
+@attrs.define(eq=False)
+class Take:
+    """A recording in the making: what has not been written to disk yet."""
+
+    started: float
+    """When its first turn began, in `trio.current_time()`, as all times here."""
+    label: str
+    speaker: str
+    """Who began it."""
+    memory: Memory
+    present: tuple[f.Person, ...]
+    ears: dict[int, EarState]
+    entries: list[f.Entry] = attrs.Factory(list)
+    audio: dict[str, list[Pcm]] = attrs.Factory(dict)
+    running: set[int] = attrs.Factory(set)
+    """The turns that run."""
+    over: bool = False
+
+    def add(self, entry: f.Entry, stem: str = "", pcm: Pcm | None = None) -> None:
+        """Note an entry, and the audio that belongs to it."""
+        self.entries.append(entry)
+        if pcm is not None and len(pcm):
+            self.audio.setdefault(stem, []).append(pcm)
+
+    def drain(self) -> tuple[list[f.Entry], dict[str, list[Pcm]]]:
+        """What came since the last call."""
+        entries, audio = self.entries, self.audio
+        self.entries, self.audio = [], {}
+        return entries, audio
+
+
+@attrs.define(eq=False)
+class _Heard:
+    """A packet that the agent works on now."""
+
+    packet: VoicePacket
+    taken: float
+    before: EarState
+    """What the ear knew before."""
+    speech: list[float] = attrs.Factory(list)
+
+    def noted(self) -> f.Packet:
+        """As an entry."""
+        packet = self.packet
+        return f.Packet(
+            self.taken,
+            packet.speaker.id,
+            len(packet.pcm),
+            packet.ends_talk,
+            None if packet.time == self.taken else packet.time,
+            tuple(self.speech),
+        )
+
+
+@attrs.define(eq=False)
+class RoomTape:
+    """A `trioagent.recording.taps.Tape`, and an observer of the turns' journals.
+
+    Attributes:
+        agent: Whose turns they are; asked what it remembers when a take begins.
+        takes: What is not all written yet, oldest first; who writes takes them out.
+        news: Set when there is somebody who may not know of the recording.
+    """
+
+    agent: Agent | None = None
+    takes: deque[Take] = attrs.Factory(deque)
+    news: trio.Event = attrs.Factory(trio.Event)
+    _take: Take | None = None
+    _numbers: int = 0
+    _present: dict[int, Speaker] = attrs.Factory(dict)
+    _heard: _Heard | None = None
+
+    # --- what goes through the taps ----------------------------------------------
+
+    def number(self) -> int:
+        """One that no call had before."""
+        self._numbers += 1
+        return self._numbers
+
+    def note(self, entry: f.Entry, stem: str = "", pcm: Pcm | None = None) -> None:
+        """Note it, if a turn runs."""
+        if self._take is not None:
+            self._note_heard()
+            self._take.add(entry, stem, pcm)
+
+    def room_event(self, event: RoomEvent) -> None:
+        """The agent takes this from the room."""
+        self._note_heard()
+        now = trio.current_time()
+        match event:
+            case VoicePacket(speaker):
+                state = self.agent.ear_state(speaker.id) if self.agent else EarState()
+                self._heard = _Heard(event, now, state)
+            case SpeakerJoined(speaker):
+                self._present[speaker.id] = speaker
+                self.news.set()
+                self.note(f.Joined(now, _person(speaker)))
+            case SpeakerLeft(speaker):
+                self._present.pop(speaker.id, None)
+                self.note(f.Left(now, speaker.id))
+            case LinkLost(reason):
+                self.note(f.Lost(now, reason))
+            case LinkRestored():
+                self.news.set()
+                self.note(f.Restored(now))
+
+    def probability(self, value: float) -> None:
+        """The detector said this of the packet that was taken last."""
+        if self._heard is not None:
+            self._heard.speech.append(value)
+
+    # --- what turns tell ---------------------------------------------------------
+
+    def __call__(self, journal: TurnJournal, event: Event) -> None:
+        """Note it; a turn's first event may begin a take, its last one end it."""
+        if self._take is None and event.name == "speech_started":
+            self._begin(journal)
+        take = self._take
+        if take is None:
+            return
+        take.running.add(journal.number)
+        now = journal.started + event.t
+        self.note(f.Happened(now, journal.number, event.name, dict(event.data)))
+        if event.name == "outcome":
+            take.running.discard(journal.number)
+            if not take.running:
+                self.note(f.Ended(now))
+                take.over, self._take = True, None
+
+    def _begin(self, journal: TurnJournal) -> None:
+        agent, heard = self.agent, self._heard
+        ears = agent.ear_states() if agent else {}
+        if heard is not None:
+            # This one's ear is at work on the packet with which the take begins.
+            ears[heard.packet.speaker.id] = heard.before
+        # The turn that begins is counted already.
+        memory = attrs.evolve(
+            agent.memory if agent else Memory(), turns=journal.number - 1
+        )
+        people = tuple(map(_person, self._present.values()))
+        self._take = Take(
+            journal.started, journal.label, journal.speaker, memory, people, ears
+        )
+        self.takes.append(self._take)
+
+    def _note_heard(self) -> None:
+        """All is known of the packet that was taken last: note it."""
+        heard, self._heard = self._heard, None
+        if heard is not None and self._take is not None:
+            speaker = heard.packet.speaker.id
+            self._take.add(heard.noted(), f.heard_by(speaker), heard.packet.pcm)
+
+
+def _person(speaker: Speaker) -> f.Person:
+    return f.Person(speaker.id, speaker.name, speaker.agent)

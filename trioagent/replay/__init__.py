@@ -1,0 +1,1 @@
+"""Recordings run again: on a virtual clock, under other settings, or live."""

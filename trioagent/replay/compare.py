@@ -1,0 +1,123 @@
+"""What happened then against what happened now, event by event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from trioagent.interfaces import FRAME_S
+from trioagent.journal.events import Event
+from trioagent.recording import format as f
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trioagent.recording.recording import Recording
+    from trioagent.replay.again import Again
+
+# How far apart in time the same event may be: what the agent computed between two
+# instants took time then, and takes none now.
+TOLERANCE_S = FRAME_S
+CONTEXT = 4
+
+
+@attrs.frozen
+class Difference:
+    """The first thing that was not the same."""
+
+    what: str
+    recorded: Event | None
+    now: Event | None
+    before: tuple[Event, ...] = ()
+    """The last events that were the same."""
+
+
+@attrs.frozen
+class TurnResult:
+    """A turn, compared."""
+
+    turn: int
+    speaker: str
+    events: int
+    difference: Difference | None
+    furthest_s: float
+    """The most that an event was earlier or later than recorded."""
+
+    @property
+    def identical(self) -> bool:
+        """Whether it went as it did."""
+        return self.difference is None
+
+
+def compare(recording: Recording, again: Again) -> list[TurnResult]:
+    """Each turn: the same events, in the same order, with the same data.
+
+    Times may differ by `TOLERANCE_S`. A recording that was cut off is compared as far
+    as it goes.
+    """
+    results = []
+    frames = _frames(recording, again)
+    for turn in recording.turns:
+        then = recording.events(turn)
+        now = again.turns.get(turn, [])
+        difference = _first_difference(then, now, complete=recording.complete)
+        if difference is None and frames and turn == recording.turns[-1]:
+            difference = Difference(frames, None, None, tuple(then[-CONTEXT:]))
+        pairs = zip(then, now, strict=False)
+        furthest_s = max((abs(a.t - b.t) for a, b in pairs), default=0.0)
+        speaker = str(then[0].data.get("speaker", ""))
+        results.append(TurnResult(turn, speaker, len(then), difference, furthest_s))
+    return results
+
+
+def _first_difference(
+    then: Sequence[Event], now: Sequence[Event], *, complete: bool
+) -> Difference | None:
+    for index, recorded in enumerate(then):
+        before = tuple(then[max(0, index - CONTEXT) : index])
+        if index >= len(now):
+            return Difference("it did not happen", recorded, None, before)
+        if what := _differs(recorded, now[index]):
+            return Difference(what, recorded, now[index], before)
+    if complete and len(now) > len(then):
+        more = now[len(then)]
+        return Difference("more happened", None, more, tuple(then[-CONTEXT:]))
+    return None
+
+
+def _differs(then: Event, now: Event) -> str:
+    if then.name != now.name:
+        return "another event"
+    for key in (*then.data, *(k for k in now.data if k not in then.data)):
+        if not _same(then.data.get(key), now.data.get(key)):
+            return f"another {key}"
+    if abs(then.t - now.t) > TOLERANCE_S:
+        return f"{abs(then.t - now.t) * 1000:.0f} ms {_later(then.t, now.t)}"
+    return ""
+
+
+def _same(then: Any, now: Any) -> bool:  # noqa: ANN401 - any JSON value
+    if isinstance(then, float) and isinstance(now, int | float):
+        # All fractions in the events are times.
+        return abs(then - now) <= TOLERANCE_S
+    return bool(then == now)
+
+
+def _later(then: float, now: float) -> str:
+    return "later" if now > then else "earlier"
+
+
+def _frames(recording: Recording, again: Again) -> str:
+    """What is different about the audio that went out."""
+    then = [e for e in recording.entries if isinstance(e, f.Frame)]
+    now = again.frames
+    if recording.complete and len(then) != len(now):
+        return f"{len(now)} frames went out, not {len(then)}"
+    for index, (a, b) in enumerate(zip(then, now, strict=False)):
+        if abs(a.t - b.time) > TOLERANCE_S or (a.samples, a.last) != (
+            b.samples,
+            b.last,
+        ):
+            return f"frame {index} went out at {b.time:.3f} s, not at {a.t:.3f} s"
+    return ""

@@ -1,0 +1,397 @@
+"""The parts of a recorded agent: they give again what they gave then, when they did.
+
+A call finds its recorded one by its turn and what it is about: a phrase by its text, a
+request by the words said, a recognizer's stream by its place among the turn's. What the
+recording does not know is a `Missing`: the agent does something else than it did then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import attrs
+import trio
+
+from trioagent.agent import Parts
+from trioagent.errors import ProviderError
+from trioagent.interfaces import (
+    LinkLost,
+    LinkRestored,
+    Message,
+    Outlet,
+    Pcm,
+    RoomEvent,
+    Speaker,
+    SpeakerJoined,
+    SpeakerLeft,
+    Speech,
+    VoicePacket,
+    WordMark,
+)
+from trioagent.journal.events import CURRENT_TURN
+from trioagent.recording import format as f
+from trioagent.recording.recording import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from trioagent.journal.events import Event, TurnJournal
+
+T = TypeVar("T")
+EndT = TypeVar("EndT")
+
+# No turn goes on for so long after the last packet.
+LONGEST_REST_S = 600.0
+
+
+class Missing(ProviderError):
+    """The recording has nothing for this call."""
+
+
+def replayed_parts(recording: Recording, room: ReplayedRoom) -> Parts:
+    """The parts of the recorded agent, but for its room."""
+    return Parts(
+        room,
+        ReplayedDetector(room),
+        ReplayedRecognizer(recording),
+        ReplayedLanguageModel(recording),
+        ReplayedSynthesizer(recording),
+    )
+
+
+# --- the room --------------------------------------------------------------------
+
+
+@attrs.frozen(eq=False)
+class WrittenFrame:
+    """A frame that went to the room."""
+
+    time: float
+    samples: int
+    last: bool
+
+
+@attrs.define(eq=False)
+class ReplayedRoom:
+    """The recorded room: its events come at the recorded times.
+
+    They end when all came and all turns are over, or at `until`.
+    """
+
+    recording: Recording
+    until: float = math.inf
+    running: set[int] = attrs.Factory(set)
+    """The turns that run."""
+    frames: list[WrittenFrame] = attrs.Factory(list)
+    speech: Iterator[float] = attrs.Factory(lambda: iter(()))
+    """What the detector said of the packet that the agent hears now."""
+    _events: Iterator[tuple[float, RoomEvent, tuple[float, ...]]] = attrs.field(
+        init=False
+    )
+    _people: dict[int, Speaker] = attrs.Factory(dict)
+    _outcome: trio.Event = attrs.Factory(trio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self._events = self._all_events()
+
+    @property
+    def name(self) -> str:
+        """The recorded agent's."""
+        return self.recording.header.agent
+
+    @property
+    def address(self) -> str:
+        """Where the recording lies."""
+        return str(self.recording.path)
+
+    @property
+    def events(self) -> ReplayedRoom:
+        """The recorded ones."""
+        return self
+
+    def frame_rate_hz(self, source_rate_hz: int) -> int:  # noqa: ARG002 - recorded
+        """The recorded room's."""
+        return self.recording.header.room_rate_hz
+
+    def write(self, frame: Pcm, rate_hz: int, *, last: bool = False) -> None:  # noqa: ARG002 - the recorded rate
+        """Note it."""
+        self.frames.append(WrittenFrame(trio.current_time(), len(frame), last))
+
+    def end_talk(self) -> None:
+        """There is nobody who waits for it."""
+
+    async def send_text(self, text: str) -> None:  # noqa: ARG002 - as it says
+        """Nobody reads it."""
+        await trio.lowlevel.checkpoint()
+
+    def __aiter__(self) -> AsyncIterator[RoomEvent]:
+        return self
+
+    async def __anext__(self) -> RoomEvent:
+        try:
+            return await self.receive()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None
+
+    async def receive(self) -> RoomEvent:
+        """The next event, when its time has come."""
+        following = next(self._events, None)
+        if following is None:
+            await self._settle()
+            raise trio.EndOfChannel
+        time, event, speech = following
+        await trio.sleep_until(time)
+        self.speech = iter(speech)
+        return event
+
+    def receive_nowait(self) -> RoomEvent:
+        """Nobody asks for it: an agent waits."""
+        raise trio.WouldBlock
+
+    def observe(self, journal: TurnJournal, event: Event) -> None:
+        """An observer of the agent's turns: when all are over, the room can close."""
+        if event.name == "outcome":
+            self.running.discard(journal.number)
+            self._outcome.set()
+        else:
+            self.running.add(journal.number)
+
+    async def _settle(self) -> None:
+        with trio.move_on_at(min(self.until, trio.current_time() + LONGEST_REST_S)):
+            while self.running:
+                self._outcome = trio.Event()
+                await self._outcome.wait()
+
+    def _all_events(self) -> Iterator[tuple[float, RoomEvent, tuple[float, ...]]]:
+        start = trio.current_time()
+        for person in self.recording.header.present:
+            yield start, SpeakerJoined(self._know(person)), ()
+        audio = (pcm for _, pcm in self.recording.packets())
+        for entry in self.recording.entries:
+            match entry:
+                case f.Packet(t, speaker, _, ends_talk, arrived, speech):
+                    time = t if arrived is None else arrived
+                    pcm, who = next(audio), self._speaker(speaker)
+                    yield t, VoicePacket(who, pcm, ends_talk, time), speech
+                case f.Joined(t, person):
+                    yield t, SpeakerJoined(self._know(person)), ()
+                case f.Left(t, speaker):
+                    yield t, SpeakerLeft(self._speaker(speaker)), ()
+                case f.Lost(t, reason):
+                    yield t, LinkLost(reason), ()
+                case f.Restored(t):
+                    yield t, LinkRestored(), ()
+
+    def _know(self, person: f.Person) -> Speaker:
+        speaker = Speaker(person.id, person.name, person.agent)
+        self._people[speaker.id] = speaker
+        return speaker
+
+    def _speaker(self, number: int) -> Speaker:
+        return self._people.get(number) or self._know(f.Person(number, f"#{number}"))
+
+
+@attrs.frozen(eq=False)
+class ReplayedDetector:
+    """Says of each packet what the detector said then."""
+
+    room: ReplayedRoom
+
+    @property
+    def frame_samples(self) -> int:
+        """The recorded detector's."""
+        return self.room.recording.header.vad_frame_samples
+
+    def stream(self) -> ReplayedDetector:
+        """For any speaker: it knows which packet is heard."""
+        return self
+
+    def probability(self, frame: Pcm) -> float:  # noqa: ARG002 - recorded
+        """What it was; 0 where the recording has none."""
+        return next(self.room.speech, 0.0)
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+
+# --- models ----------------------------------------------------------------------
+
+
+@attrs.define(eq=False)
+class _Calls(Generic[T]):
+    """Recorded calls of one kind, each to be used once."""
+
+    waiting: dict[tuple[int, str], deque[T]] = attrs.Factory(lambda: defaultdict(deque))
+
+    def add(self, turn: int, about: str, call: T) -> None:
+        """One that was made in this turn."""
+        self.waiting[turn, about].append(call)
+
+    def take(self, about: str = "") -> T:
+        """The next one that this turn made."""
+        journal = CURRENT_TURN.get(None)
+        turn = 0 if journal is None else journal.number
+        calls = self.waiting.get((turn, about))
+        if not calls:
+            raise Missing(f"turn {turn} asked for something else than then: {about!r}")
+        return calls.popleft()
+
+
+StreamEntry = f.Fed | f.Finished | f.StreamFailed
+
+
+@attrs.define(eq=False)
+class ReplayedRecognizer:
+    """Gives each stream's texts again."""
+
+    recording: Recording
+    _streams: _Calls[tuple[f.StreamOpened, deque[StreamEntry]]] = attrs.Factory(_Calls)
+
+    def __attrs_post_init__(self) -> None:
+        given: dict[int, deque[StreamEntry]] = defaultdict(deque)
+        for entry in self.recording.entries:
+            if isinstance(entry, StreamEntry):
+                given[entry.stream].append(entry)
+            elif isinstance(entry, f.StreamOpened):
+                self._streams.add(entry.turn, "", (entry, given[entry.stream]))
+
+    @asynccontextmanager
+    async def stream(self) -> AsyncIterator[ReplayedStream]:
+        """The turn's next one."""
+        opened, given = self._streams.take()
+        await trio.sleep_until(opened.t)
+        if opened.error:
+            raise ProviderError(opened.error)
+        yield ReplayedStream(given)
+
+
+@attrs.define(eq=False)
+class ReplayedStream:
+    """One utterance's."""
+
+    given: deque[StreamEntry]
+    _text: str = ""
+
+    async def feed(self, pcm: Pcm) -> str:  # noqa: ARG002 - recorded
+        """The next text, when it was there."""
+        if self.given and _ends(self.given[0]):
+            # Then, this was fed in one with what came before.
+            await trio.lowlevel.checkpoint()
+            return self._text
+        self._text = await self._next()
+        return self._text
+
+    async def finish(self) -> str:
+        """The last text, when it was there."""
+        while self.given and not _ends(self.given[0]):
+            # Now, this was fed in one with what came before.
+            self.given.popleft()
+        return await self._next()
+
+    async def _next(self) -> str:
+        if not self.given:
+            # It was cancelled then, before there was an answer.
+            await trio.sleep_forever()
+        entry = self.given.popleft()
+        await trio.sleep_until(entry.t)
+        if isinstance(entry, f.StreamFailed):
+            raise _failure(entry.how, entry.error)
+        return entry.text
+
+
+def _ends(entry: StreamEntry) -> bool:
+    """Whether this was the answer to the last call."""
+    if isinstance(entry, f.StreamFailed):
+        return entry.samples is None
+    return isinstance(entry, f.Finished)
+
+
+@attrs.define(eq=False)
+class ReplayedLanguageModel:
+    """Gives each reply again, piece by piece."""
+
+    recording: Recording
+    _requests: _Calls[_Given[f.Token, f.Replied]] = attrs.Factory(_Calls)
+
+    def __attrs_post_init__(self) -> None:
+        requests: dict[int, _Given[f.Token, f.Replied]] = defaultdict(_Given)
+        for entry in self.recording.entries:
+            match entry:
+                case f.Asked():
+                    self._requests.add(entry.turn, entry.said, requests[entry.request])
+                case f.Token():
+                    requests[entry.request].pieces.append(entry)
+                case f.Replied():
+                    requests[entry.request].end = entry
+
+    @property
+    def name(self) -> str:
+        """The recorded one's."""
+        return self.recording.header.providers.get("llm", "")
+
+    async def check(self) -> None:
+        """It is there."""
+        await trio.lowlevel.checkpoint()
+
+    async def reply(self, messages: Sequence[Message], tokens: Outlet[str]) -> None:
+        """Send the pieces that came then."""
+        given = self._requests.take(messages[-1].content)
+        for token in given.pieces:
+            await trio.sleep_until(token.offered)
+            await tokens.send(token.text)
+        await _end(given.end)
+
+
+@attrs.define(eq=False)
+class ReplayedSynthesizer:
+    """Gives each phrase's audio again, piece by piece."""
+
+    recording: Recording
+    _phrases: _Calls[_Given[tuple[f.Sound, Pcm], f.Said]] = attrs.Factory(_Calls)
+
+    def __attrs_post_init__(self) -> None:
+        phrases: dict[int, _Given[tuple[f.Sound, Pcm], f.Said]] = defaultdict(_Given)
+        for sound, pcm in self.recording.sounds():
+            phrases[sound.phrase].pieces.append((sound, pcm))
+        for entry in self.recording.entries:
+            if isinstance(entry, f.ToSay):
+                self._phrases.add(entry.turn, entry.text, phrases[entry.phrase])
+            elif isinstance(entry, f.Said):
+                phrases[entry.phrase].end = entry
+
+    @property
+    def rate_hz(self) -> int:
+        """The recorded one's."""
+        return self.recording.header.synthesizer_rate_hz
+
+    async def synthesize(self, phrase: str, audio: Outlet[Speech]) -> None:
+        """Send the pieces that came then."""
+        given = self._phrases.take(phrase)
+        for sound, pcm in given.pieces:
+            await trio.sleep_until(sound.offered)
+            words = tuple(WordMark(char, sample) for char, sample in sound.words)
+            await audio.send(Speech(pcm, words))
+        await _end(given.end)
+
+
+@attrs.define(eq=False)
+class _Given(Generic[T, EndT]):
+    """What a call gave, and how it ended, if it did."""
+
+    pieces: list[T] = attrs.Factory(list)
+    end: EndT | None = None
+
+
+async def _end(end: f.Replied | f.Said | None) -> None:
+    # What has no end was cancelled then.
+    await trio.sleep_until(math.inf if end is None else end.t)
+    if end is not None and end.how != "done":
+        raise _failure(end.how, end.error)
+
+
+def _failure(how: f.How, error: str) -> Exception:
+    return RuntimeError(error) if how == "crashed" else ProviderError(error)

@@ -1,0 +1,70 @@
+"""The configuration that a recording is run with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from trioagent.config import Config
+from trioagent.configuration.overrides import override
+from trioagent.configuration.structuring import structure_options
+from trioagent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trioagent.recording.recording import Recording
+
+SECTIONS = ("agent", "vad", "turn", "chunker", "playback", "barge_in")
+"""What decides how the agent behaves. The other sections are the parts' own, which the
+recording stands in for."""
+
+
+def recorded_config(recording: Recording, overrides: Sequence[str] = ()) -> Config:
+    """The configuration of the recorded agent, with `overrides` ("turn.hold_ms=200").
+
+    Raises:
+        ConfigError: a key is unknown (now), has a wrong value, or belongs to a part
+            that is not run: the error names it.
+    """
+    tables: dict[str, Any] = {
+        name: dict(recording.header.config.get(name, {})) for name in SECTIONS
+    }
+    wanted: dict[str, Any] = {}
+    lines: list[str] = []
+    override(wanted, overrides, lines)
+    lines += [_refusal(name) for name in wanted if name not in SECTIONS]
+    if lines:
+        raise ConfigError("\n".join(lines))
+    sections = {}
+    for name in SECTIONS:
+        schema = _schema(name)
+        known = attrs.fields_dict(schema)
+        # A detector's own table says nothing here: its answers are recorded.
+        table = {
+            key: value
+            for key, value in tables[name].items()
+            if key in known or not isinstance(value, dict)
+        }
+        where = f"{recording.path}: {name}" if table else name
+        sections[name] = structure_options(
+            schema, {**table, **wanted.get(name, {})}, where
+        )
+    return attrs.evolve(Config(), **sections)
+
+
+def _schema(section: str) -> type[Any]:
+    fields: Any = attrs.fields_dict(attrs.resolve_types(Config))
+    schema: type[Any] = fields[section].type
+    return schema
+
+
+def _refusal(section: str) -> str:
+    sections = ", ".join(f"[{name}]" for name in SECTIONS)
+    if section in attrs.fields_dict(Config):
+        return (
+            f"--set {section}.…: what [{section}] decides is in the recording; it can "
+            f"be changed live only (--live), or in {sections}"
+        )
+    return f"--set {section}.…: there is no [{section}]; there are {sections}"
