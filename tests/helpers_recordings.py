@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trioagent.interfaces import Pcm
+    from trioagent.recording.reader import Recording
 
 HEADER = f.Header(
     recording=f.VERSION,
@@ -86,6 +87,21 @@ def make(
     else:
         folder.abandon()
     return folder.path
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def same_audio(recording: Recording, audio: dict[str, list[np.ndarray]]) -> bool:
+    found = {f"heard-{speaker}": pcm for speaker, pcm in recording.heard.items()}
+    found |= {"synthesized": recording.synthesized, "spoken": recording.spoken}
+    expected = {stem: np.concatenate(pieces) for stem, pieces in audio.items()}
+    silent = np.zeros(0, np.int16)
+    return all(
+        np.array_equal(found.get(stem, silent), expected.get(stem, silent))
+        for stem in found.keys() | expected.keys()
+    )
 
 
 # --- any values ------------------------------------------------------------------

@@ -105,7 +105,7 @@ async def running_agent(config: Config) -> AsyncIterator[RunningAgent]:
 
 async def converse(
     config: Config,
-    *texts: str,
+    *texts: str | Utterance,
     interrupt_with: str | Utterance = "",
     user: str = "caller",
     **plan: Any,
@@ -116,15 +116,15 @@ async def converse(
     """
     async with open_synthesizer(config) as synthesizer:
         said = [
-            Utterance(
+            text
+            if isinstance(text, Utterance)
+            else Utterance(
                 text, await speak(synthesizer, text), synthesizer.rate_hz, noisy=False
             )
             for text in (*texts, interrupt_with)
-            if text and isinstance(text, str)
+            if text
         ]
-    interruption = interrupt_with or None
-    if isinstance(interruption, str):
-        interruption = said.pop()
+    interruption = said.pop() if interrupt_with else None
     waits = {"wait_s": 15.0, "settle_s": 0.1, "reply_gap_s": 0.4}
     made = CallPlan(
         utterances=tuple(said), interruption=interruption, **{**waits, **plan}

@@ -27,6 +27,9 @@ def parser() -> argparse.ArgumentParser:
         parents=[common],
     )
     version = f"trioagent {metadata.version('trioagent')}"
+    top.add_argument(
+        "--record", type=Path, metavar="DIR", help="record every turn into this folder"
+    )
     top.add_argument("--version", action="version", version=version)
     top.set_defaults(
         config=None,
@@ -37,6 +40,8 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
     _add_call(commands, common)
+    _add_replay(commands, common)
+    _add_latency(commands, common)
     doctor = commands.add_parser(
         "doctor",
         parents=[common],
@@ -102,6 +107,61 @@ def _add_call(
     add("--save", type=Path, metavar="WAV", help="write the replies to a file")
     add("--transcribe", action="store_true", help="say what we heard in words")
     call.set_defaults(command=_lazily("trioagent.cli.call"))
+
+
+def _add_latency(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    latency = commands.add_parser(
+        "latency",
+        parents=[common],
+        help="read latency.jsonl files: percentiles, where the time went, comparisons",
+        description="Shows what the turns in latency.jsonl files cost, one file after "
+        "the other: percentiles, and where the time from the end of speech to the "
+        "first audio went in the median and the worst turns. '-' reads stdin.",
+    )
+    add = latency.add_argument
+    add("files", nargs="+", type=Path, metavar="FILE", help="a latency.jsonl, or -")
+    add("--compare", action="store_true",
+        help="two files: by how much the medians of the second differ from those of "
+        "the first, with 95%% confidence intervals")  # fmt: skip
+    add("--html", type=Path, metavar="PAGE",
+        help="also write a page for a browser; it needs no network")  # fmt: skip
+    latency.set_defaults(command=_lazily("trioagent.cli.latency"))
+
+
+def _add_replay(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    replay = commands.add_parser(
+        "replay",
+        parents=[common],
+        help="run recorded turns again: the same, under other settings, or live",
+        description="Runs recorded turns again on a virtual clock and compares the "
+        "events with the recorded ones. With --set, says what other settings would "
+        "have changed.",
+    )
+    add = replay.add_argument
+    add("paths", nargs="+", type=Path, metavar="PATH",
+        help="a recording, or a folder of them")  # fmt: skip
+    add("--jobs", type=int, default=None, metavar="N",
+        help="processes at a time (default: one per core)")  # fmt: skip
+    mode = replay.add_mutually_exclusive_group()
+    mode.add_argument("--live", metavar="KINDS",
+        help="run the recorded speech through today's providers, in real time: some of "
+        "asr,llm,tts")  # fmt: skip
+    mode.add_argument("--sweep", action="store_true",
+        help="interrupt each turn before every step of every task, and look whether "
+        "anything is left behind")  # fmt: skip
+    mode.add_argument("--html", type=Path, metavar="FOLDER",
+        help="write a page for each recording, to look at and listen to")  # fmt: skip
+    add("--transcripts", type=Path, metavar="FILE",
+        help="with --live: what was really said, as lines of RECORDING<tab>TEXT")  # fmt: skip
+    add("--stride", type=int, default=1, metavar="N",
+        help="with --sweep: only before every Nth step")  # fmt: skip
+    replay.set_defaults(command=_lazily("trioagent.cli.replay"))
 
 
 def _lazily(module: str) -> Command:

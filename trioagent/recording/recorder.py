@@ -139,7 +139,7 @@ class Recorder:
     def _write(self, take: Take, batch: Batch) -> None:
         folder = self._folders.get(take)
         if folder is None:
-            folder = self._folders[take] = self._create(take)
+            folder = self._create(take)
         entries, audio = batch
         if entries:
             folder.append([f.moved(x, -take.started) for x in entries], audio)
@@ -154,8 +154,10 @@ class Recorder:
             present=take.present,
             ears=tuple(_ear(who, ear, take.started) for who, ear in take.ears.items()),
         )
-        name = f"{take.label} {take.memory.turns + 1} {take.speaker}"
+        label = take.label.replace("+00:00", "Z")
+        name = f"{label} {take.memory.turns + 1} {take.speaker}"
         folder = RecordingFolder.create(self._parent, name, header)
+        self._folders[take] = folder
         kept = {
             f.heard_by(who): [heard.pcm for heard in ear.pre_roll]
             for who, ear in take.ears.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 import attrs
@@ -13,6 +14,8 @@ from trioagent.agent import Agent
 from trioagent.ear import EarState, HeardAudio
 from trioagent.journal.events import Event, Observer
 from trioagent.memory import Memory
+from trioagent.recording import format as f
+from trioagent.recording.recording import Recording
 from trioagent.replay.clock import VirtualClock, scheduled_by
 from trioagent.replay.parts import ReplayedRoom, WrittenFrame, replayed_parts
 
@@ -22,8 +25,6 @@ if TYPE_CHECKING:
     from trioagent.agent import Parts
     from trioagent.config import Config
     from trioagent.journal.events import TurnJournal
-    from trioagent.recording import format as f
-    from trioagent.recording.recording import Recording
 
 # Before the first entry, for the agent to get ready.
 LEAD_S = 1.0
@@ -54,41 +55,76 @@ def again(recording: Recording, config: Config, seed: int = 0) -> Again:
 
     A recording that was cut off is run as far as it goes.
     """
-    room = ReplayedRoom(recording)
+    instants = sorted({entry.t for entry in recording.entries})
+    clock = VirtualClock(_start(recording), instants)
+    room = ReplayedRoom(recording, clock.pass_until)
     if not recording.complete:
         room.until = recording.length_s
-    parts = replayed_parts(recording, room)
-    instants = sorted({entry.t for entry in recording.entries})
-    return run_virtually(recording, config, parts, instants, seed)
+    return run_virtually(
+        recording,
+        config,
+        replayed_parts(recording, room, clock.pass_until),
+        clock,
+        (_Pace(recording, clock),),
+        seed=seed,
+    )
+
+
+@attrs.define(eq=False)
+class _Pace:
+    """Lets the clock pass while the agent computes, as long as it did then."""
+
+    recording: Recording
+    clock: VirtualClock
+    _then: dict[int, deque[f.Happened]] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._then = defaultdict(deque)
+        for entry in self.recording.entries:
+            if isinstance(entry, f.Happened):
+                self._then[entry.turn].append(entry)
+
+    def __call__(self, journal: TurnJournal, event: Event) -> None:
+        """Take an event of a turn."""
+        then = self._then[journal.number]
+        if then and (happened := then.popleft()).event == event.name:
+            self.clock.pass_until(happened.t)
 
 
 def run_virtually(
     recording: Recording,
     config: Config,
     parts: Parts,
-    instants: Sequence[float] = (),
+    clock: VirtualClock | None = None,
+    observers: Sequence[Observer] = (),
+    *,
     seed: int = 0,
 ) -> Again:
     """Run the agent, with what the recorded one remembered, until `parts.room` closes.
 
-    The clock is the recording's; `instants` are for `VirtualClock`.
+    Without a `clock`, nothing that was late then is late now. `seed` decides who goes
+    first among tasks that are ready.
     """
     made = Again()
     room = parts.room
-    observers: list[Observer] = [made.observe]
+    watching = [made.observe, *observers]
     if isinstance(room, ReplayedRoom):
-        observers.append(room.observe)
+        watching.append(room.observe)
 
     async def main() -> None:
-        agent = Agent(parts, config, observers, memory(recording), ears(recording))
+        agent = Agent(parts, config, watching, memory(recording), ears(recording))
         await agent.run()
 
-    start = min([0.0, *(entry.t for entry in recording.entries[:1])]) - LEAD_S
     with scheduled_by(seed):
-        trio.run(main, clock=VirtualClock(start, instants))
+        trio.run(main, clock=clock or VirtualClock(_start(recording)))
     if isinstance(room, ReplayedRoom):
         made.frames = room.frames
     return made
+
+
+def _start(recording: Recording) -> float:
+    """A time before all entries."""
+    return min([0.0, *(entry.t for entry in recording.entries[:1])]) - LEAD_S
 
 
 def memory(recording: Recording) -> Memory:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 # Times in recordings are rounded to this.
 ROUNDED_S = 1e-6
+# The agent computes for less than this between two things that can be seen, unless the
+# whole process stalls.
+COMPUTED_S = 0.01
 
 
 class VirtualClock(trio.abc.Clock):
@@ -28,6 +31,11 @@ class VirtualClock(trio.abc.Clock):
     def __init__(self, start: float, instants: Sequence[float] = ()) -> None:
         self._now = start
         self._instants = instants
+
+    def pass_until(self, time: float) -> None:
+        """It is `time` now, if it was a little earlier: something took a while."""
+        if self._now < time <= self._now + COMPUTED_S:
+            self._now = time
 
     def start_clock(self) -> None:
         """It has been started with the time at which it stands."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 # instants took time then, and takes none now.
 TOLERANCE_S = FRAME_S
 CONTEXT = 4
+
+_PLAYING = frozenset(
+    "floor_taken first_frame ducked restored underrun last_frame cut_off".split()
+)
+_MAKING = frozenset(
+    "llm_first_token llm_done phrase tts_first_audio buffered provider_failed".split()
+)
+
+_Found = tuple[str, Event | None, Event | None]
+"""What is different, the recorded event, the one made now."""
 
 
 @attrs.frozen
@@ -53,8 +64,8 @@ class TurnResult:
 def compare(recording: Recording, again: Again) -> list[TurnResult]:
     """Each turn: the same events, in the same order, with the same data.
 
-    Times may differ by `TOLERANCE_S`. A recording that was cut off is compared as far
-    as it goes.
+    Times may differ by `TOLERANCE_S`, and the order of what different tasks did within
+    that time. A recording that was cut off is compared as far as it goes.
     """
     results = []
     frames = _frames(recording, again)
@@ -74,16 +85,50 @@ def compare(recording: Recording, again: Again) -> list[TurnResult]:
 def _first_difference(
     then: Sequence[Event], now: Sequence[Event], *, complete: bool
 ) -> Difference | None:
-    for index, recorded in enumerate(then):
-        before = tuple(then[max(0, index - CONTEXT) : index])
-        if index >= len(now):
-            return Difference("it did not happen", recorded, None, before)
-        if what := _differs(recorded, now[index]):
-            return Difference(what, recorded, now[index], before)
+    found = []
+    lanes = dict.fromkeys(map(_lane, (*then, *now)))
+    for lane in lanes:
+        recorded = [event for event in then if _lane(event) == lane]
+        made = [event for event in now if _lane(event) == lane]
+        if difference := _first_in_lane(recorded, made, complete=complete):
+            found.append(difference)
+    if not found:
+        return None
+    what, recorded_one, made_one = min(found, key=_when)
+    known = recorded_one or made_one
+    before = [e for e in then if e is not recorded_one and known and e.t <= known.t]
+    return Difference(what, recorded_one, made_one, tuple(before[-CONTEXT:]))
+
+
+def _first_in_lane(
+    then: Sequence[Event], now: Sequence[Event], *, complete: bool
+) -> _Found | None:
+    for recorded, made in zip(then, now, strict=False):
+        if what := _differs(recorded, made):
+            return what, recorded, made
+    if len(then) > len(now):
+        return "it did not happen", then[len(now)], None
     if complete and len(now) > len(then):
-        more = now[len(then)]
-        return Difference("more happened", None, more, tuple(then[-CONTEXT:]))
+        return "more happened", None, now[len(then)]
     return None
+
+
+def _when(found: _Found) -> float:
+    _, recorded, made = found
+    event = recorded or made
+    return event.t if event else math.inf
+
+
+def _lane(event: Event) -> str:
+    """What happens one after the other: listening, the making of a draft, its playing.
+
+    Across lanes, what comes first among events of the same moment is chance.
+    """
+    if event.name in _PLAYING:
+        return "playing"
+    if event.name in _MAKING and "draft" in event.data:
+        return f"draft {event.data['draft']}"
+    return "listening"
 
 
 def _differs(then: Event, now: Event) -> str:

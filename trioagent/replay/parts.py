@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -41,9 +41,13 @@ if TYPE_CHECKING:
 
     from trioagent.journal.events import Event, TurnJournal
 
+PassUntil = Callable[[float], None]
+
 T = TypeVar("T")
 EndT = TypeVar("EndT")
 
+# Packets that came so close together may have been fed in one.
+TOGETHER_S = 0.01
 # No turn goes on for so long after the last packet.
 LONGEST_REST_S = 600.0
 
@@ -52,14 +56,19 @@ class Missing(ProviderError):
     """The recording has nothing for this call."""
 
 
-def replayed_parts(recording: Recording, room: ReplayedRoom) -> Parts:
-    """The parts of the recorded agent, but for its room."""
+def replayed_parts(
+    recording: Recording, room: ReplayedRoom, pass_until: PassUntil
+) -> Parts:
+    """The parts of the recorded agent.
+
+    They let the clock pass until each call was made then.
+    """
     return Parts(
         room,
         ReplayedDetector(room),
-        ReplayedRecognizer(recording),
-        ReplayedLanguageModel(recording),
-        ReplayedSynthesizer(recording),
+        ReplayedRecognizer(recording, pass_until),
+        ReplayedLanguageModel(recording, pass_until),
+        ReplayedSynthesizer(recording, pass_until),
     )
 
 
@@ -83,6 +92,7 @@ class ReplayedRoom:
     """
 
     recording: Recording
+    pass_until: PassUntil = lambda _time: None
     until: float = math.inf
     running: set[int] = attrs.Factory(set)
     """The turns that run."""
@@ -94,9 +104,12 @@ class ReplayedRoom:
     )
     _people: dict[int, Speaker] = attrs.Factory(dict)
     _outcome: trio.Event = attrs.Factory(trio.Event)
+    _written: Iterator[f.Frame] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._events = self._all_events()
+        entries = self.recording.entries
+        self._written = (entry for entry in entries if isinstance(entry, f.Frame))
 
     @property
     def name(self) -> str:
@@ -120,6 +133,8 @@ class ReplayedRoom:
     def write(self, frame: Pcm, rate_hz: int, *, last: bool = False) -> None:  # noqa: ARG002 - the recorded rate
         """Note it."""
         self.frames.append(WrittenFrame(trio.current_time(), len(frame), last))
+        if then := next(self._written, None):
+            self.pass_until(then.t)
 
     def end_talk(self) -> None:
         """There is nobody who waits for it."""
@@ -249,6 +264,7 @@ class ReplayedRecognizer:
     """Gives each stream's texts again."""
 
     recording: Recording
+    pass_until: PassUntil
     _streams: _Calls[tuple[f.StreamOpened, deque[StreamEntry]]] = attrs.Factory(_Calls)
 
     def __attrs_post_init__(self) -> None:
@@ -263,10 +279,11 @@ class ReplayedRecognizer:
     async def stream(self) -> AsyncIterator[ReplayedStream]:
         """The turn's next one."""
         opened, given = self._streams.take()
+        self.pass_until(opened.asked)
         await trio.sleep_until(opened.t)
         if opened.error:
             raise ProviderError(opened.error)
-        yield ReplayedStream(given)
+        yield ReplayedStream(given, self.pass_until)
 
 
 @attrs.define(eq=False)
@@ -274,11 +291,15 @@ class ReplayedStream:
     """One utterance's."""
 
     given: deque[StreamEntry]
+    pass_until: PassUntil
     _text: str = ""
 
     async def feed(self, pcm: Pcm) -> str:  # noqa: ARG002 - recorded
         """The next text, when it was there."""
-        if self.given and _ends(self.given[0]):
+        now = trio.current_time()
+        if self.given and (
+            _ends(self.given[0]) or self.given[0].asked > now + TOGETHER_S
+        ):
             # Then, this was fed in one with what came before.
             await trio.lowlevel.checkpoint()
             return self._text
@@ -297,6 +318,7 @@ class ReplayedStream:
             # It was cancelled then, before there was an answer.
             await trio.sleep_forever()
         entry = self.given.popleft()
+        self.pass_until(entry.asked)
         await trio.sleep_until(entry.t)
         if isinstance(entry, f.StreamFailed):
             raise _failure(entry.how, entry.error)
@@ -315,6 +337,7 @@ class ReplayedLanguageModel:
     """Gives each reply again, piece by piece."""
 
     recording: Recording
+    pass_until: PassUntil
     _requests: _Calls[_Given[f.Token, f.Replied]] = attrs.Factory(_Calls)
 
     def __attrs_post_init__(self) -> None:
@@ -322,6 +345,7 @@ class ReplayedLanguageModel:
         for entry in self.recording.entries:
             match entry:
                 case f.Asked():
+                    requests[entry.request].asked = entry.t
                     self._requests.add(entry.turn, entry.said, requests[entry.request])
                 case f.Token():
                     requests[entry.request].pieces.append(entry)
@@ -340,6 +364,7 @@ class ReplayedLanguageModel:
     async def reply(self, messages: Sequence[Message], tokens: Outlet[str]) -> None:
         """Send the pieces that came then."""
         given = self._requests.take(messages[-1].content)
+        self.pass_until(given.asked)
         for token in given.pieces:
             await trio.sleep_until(token.offered)
             await tokens.send(token.text)
@@ -351,6 +376,7 @@ class ReplayedSynthesizer:
     """Gives each phrase's audio again, piece by piece."""
 
     recording: Recording
+    pass_until: PassUntil
     _phrases: _Calls[_Given[tuple[f.Sound, Pcm], f.Said]] = attrs.Factory(_Calls)
 
     def __attrs_post_init__(self) -> None:
@@ -359,6 +385,7 @@ class ReplayedSynthesizer:
             phrases[sound.phrase].pieces.append((sound, pcm))
         for entry in self.recording.entries:
             if isinstance(entry, f.ToSay):
+                phrases[entry.phrase].asked = entry.t
                 self._phrases.add(entry.turn, entry.text, phrases[entry.phrase])
             elif isinstance(entry, f.Said):
                 phrases[entry.phrase].end = entry
@@ -371,6 +398,7 @@ class ReplayedSynthesizer:
     async def synthesize(self, phrase: str, audio: Outlet[Speech]) -> None:
         """Send the pieces that came then."""
         given = self._phrases.take(phrase)
+        self.pass_until(given.asked)
         for sound, pcm in given.pieces:
             await trio.sleep_until(sound.offered)
             words = tuple(WordMark(char, sample) for char, sample in sound.words)
@@ -382,6 +410,7 @@ class ReplayedSynthesizer:
 class _Given(Generic[T, EndT]):
     """What a call gave, and how it ended, if it did."""
 
+    asked: float = -math.inf
     pieces: list[T] = attrs.Factory(list)
     end: EndT | None = None
 
