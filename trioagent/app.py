@@ -270,6 +270,7 @@ async def recorded(
         yield parts, ()
         return
     recorder = Recorder(config)
+    recorder.check_folder()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(recorder.run, name="recorder")
         yield recorder.tap(parts), (recorder.tape,)

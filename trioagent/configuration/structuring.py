@@ -6,6 +6,7 @@ refused, "5" for 5 and true for 1 included.
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
@@ -61,7 +62,9 @@ def structure_options(cls: type[T], table: object, where: str) -> T:
     return options
 
 
+@functools.cache
 def _converter() -> Converter:
+    """The one for all: what it compiles for a class is compiled once."""
     converter = Converter(detailed_validation=True)
     converter.register_structure_hook(bool, _boolean)
     converter.register_structure_hook(int, _whole_number)

@@ -35,7 +35,8 @@ class Endpointer:
     """Why it ended: "released", "silence" or "too long"."""
     last_speech: float = attrs.field(init=False)
     """When speech was last heard."""
-    _text: str = ""
+    hold_s: float = attrs.field(init=False)
+    """The silence that ends the turn, by its words so far."""
     _last_packet: float = attrs.field(init=False)
     _speech_since: float | None = None
     _released: bool = False
@@ -43,6 +44,7 @@ class Endpointer:
 
     def __attrs_post_init__(self) -> None:
         self.last_speech = self._last_packet = self.started
+        self.words("")
 
     def heard(self, time: float, *, speech: bool, ends_talk: bool) -> None:
         """A packet arrived that holds speech or not, and maybe a terminator."""
@@ -63,19 +65,14 @@ class Endpointer:
 
     def words(self, text: str) -> None:
         """The hypothesis so far."""
-        self._text = text
-
-    @property
-    def hold_s(self) -> float:
-        """The silence that ends the turn, by its words so far."""
-        match completeness(self._text):
+        match completeness(text):
             case Completeness.FINISHED:
                 hold_ms = min(self.config.min_hold_ms, self.config.hold_ms)
             case Completeness.UNFINISHED:
                 hold_ms = max(self.config.max_hold_ms, self.config.hold_ms)
             case Completeness.UNCLEAR:
                 hold_ms = self.config.hold_ms
-        return hold_ms / 1000
+        self.hold_s = hold_ms / 1000
 
     def state(self, now: float) -> Speaking:
         """Where the utterance stands at `now`."""

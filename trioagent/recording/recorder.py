@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import tempfile
 import time
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +20,7 @@ import trio
 
 from trioagent.config import Config
 from trioagent.configuration.render import config_tables
+from trioagent.errors import ConfigError
 from trioagent.interfaces import Pcm, Room
 from trioagent.recording import format as f
 from trioagent.recording.folder import RecordingFolder
@@ -56,6 +58,23 @@ class Recorder:
     _folders: dict[Take, RecordingFolder] = attrs.Factory(dict)
     _given_up: set[Take] = attrs.Factory(set)
     _failing: bool = False
+
+    def check_folder(self) -> None:
+        """Look now whether there can be recordings: at the first turn it is late.
+
+        Raises:
+            ConfigError: the folder cannot be made, or not written to.
+        """
+        folder = self._parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise ConfigError(
+                f"recording.folder: cannot record into {folder}: {error.strerror}",
+                hint="name a folder that can be written to, or record nothing",
+            ) from error
 
     def tap(self, parts: Parts) -> Parts:
         """The parts, observed."""

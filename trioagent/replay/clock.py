@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 # Times in recordings are rounded to this.
 ROUNDED_S = 1e-6
-# The agent computes for less than this between two things that can be seen, unless the
-# whole process stalls.
+# The agent computes for less than this between two things that can be seen.
 COMPUTED_S = 0.01
 
 
@@ -33,9 +32,15 @@ class VirtualClock(trio.abc.Clock):
         self._instants = instants
 
     def pass_until(self, time: float) -> None:
-        """It is `time` now, if it was a little earlier: something took a while."""
-        if self._now < time <= self._now + COMPUTED_S:
-            self._now = time
+        """It is `time` now, if it was a little earlier: something took a while.
+
+        Or much earlier, if nothing happened in between: the whole process stalled.
+        """
+        if time > self._now:
+            index = bisect_left(self._instants, self._now + ROUNDED_S)
+            following = self._instants[index : index + 1]
+            if time <= max([self._now + COMPUTED_S, *following]) + ROUNDED_S:
+                self._now = time
 
     def start_clock(self) -> None:
         """It has been started with the time at which it stands."""

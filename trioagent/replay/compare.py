@@ -61,18 +61,21 @@ class TurnResult:
         return self.difference is None
 
 
-def compare(recording: Recording, again: Again) -> list[TurnResult]:
+def compare(
+    recording: Recording, again: Again, tolerance_s: float = TOLERANCE_S
+) -> list[TurnResult]:
     """Each turn: the same events, in the same order, with the same data.
 
-    Times may differ by `TOLERANCE_S`, and the order of what different tasks did within
+    Times may differ by `tolerance_s`, and the order of what different tasks did within
     that time. A recording that was cut off is compared as far as it goes.
     """
     results = []
-    frames = _frames(recording, again)
+    comparison = _Comparison(recording.complete, tolerance_s)
+    frames = _frames(recording, again, tolerance_s)
     for turn in recording.turns:
         then = recording.events(turn)
         now = again.turns.get(turn, [])
-        difference = _first_difference(then, now, complete=recording.complete)
+        difference = _first_difference(then, now, comparison)
         if difference is None and frames and turn == recording.turns[-1]:
             difference = Difference(frames, None, None, tuple(then[-CONTEXT:]))
         pairs = zip(then, now, strict=False)
@@ -83,14 +86,13 @@ def compare(recording: Recording, again: Again) -> list[TurnResult]:
 
 
 def _first_difference(
-    then: Sequence[Event], now: Sequence[Event], *, complete: bool
+    then: Sequence[Event], now: Sequence[Event], comparison: _Comparison
 ) -> Difference | None:
     found = []
-    lanes = dict.fromkeys(map(_lane, (*then, *now)))
-    for lane in lanes:
+    for lane in dict.fromkeys(map(_lane, (*then, *now))):
         recorded = [event for event in then if _lane(event) == lane]
         made = [event for event in now if _lane(event) == lane]
-        if difference := _first_in_lane(recorded, made, complete=complete):
+        if difference := comparison.first(recorded, made):
             found.append(difference)
     if not found:
         return None
@@ -100,17 +102,38 @@ def _first_difference(
     return Difference(what, recorded_one, made_one, tuple(before[-CONTEXT:]))
 
 
-def _first_in_lane(
-    then: Sequence[Event], now: Sequence[Event], *, complete: bool
-) -> _Found | None:
-    for recorded, made in zip(then, now, strict=False):
-        if what := _differs(recorded, made):
-            return what, recorded, made
-    if len(then) > len(now):
-        return "it did not happen", then[len(now)], None
-    if complete and len(now) > len(then):
-        return "more happened", None, now[len(then)]
-    return None
+@attrs.frozen
+class _Comparison:
+    complete: bool
+    tolerance_s: float
+
+    def first(self, then: Sequence[Event], now: Sequence[Event]) -> _Found | None:
+        """The first difference in one lane."""
+        for recorded, made in zip(then, now, strict=False):
+            if what := self.differs(recorded, made):
+                return what, recorded, made
+        if len(then) > len(now):
+            return "it did not happen", then[len(now)], None
+        if self.complete and len(now) > len(then):
+            return "more happened", None, now[len(then)]
+        return None
+
+    def differs(self, then: Event, now: Event) -> str:
+        if then.name != now.name:
+            return "another event"
+        for key in (*then.data, *(k for k in now.data if k not in then.data)):
+            if not self.same(then.data.get(key), now.data.get(key)):
+                return f"another {key}"
+        if abs(then.t - now.t) > self.tolerance_s:
+            later = "later" if now.t > then.t else "earlier"
+            return f"{abs(then.t - now.t) * 1000:.0f} ms {later}"
+        return ""
+
+    def same(self, then: Any, now: Any) -> bool:  # noqa: ANN401 - any JSON value
+        if isinstance(then, float) and isinstance(now, int | float):
+            # All fractions in the events are times.
+            return abs(then - now) <= self.tolerance_s
+        return bool(then == now)
 
 
 def _when(found: _Found) -> float:
@@ -131,36 +154,14 @@ def _lane(event: Event) -> str:
     return "listening"
 
 
-def _differs(then: Event, now: Event) -> str:
-    if then.name != now.name:
-        return "another event"
-    for key in (*then.data, *(k for k in now.data if k not in then.data)):
-        if not _same(then.data.get(key), now.data.get(key)):
-            return f"another {key}"
-    if abs(then.t - now.t) > TOLERANCE_S:
-        return f"{abs(then.t - now.t) * 1000:.0f} ms {_later(then.t, now.t)}"
-    return ""
-
-
-def _same(then: Any, now: Any) -> bool:  # noqa: ANN401 - any JSON value
-    if isinstance(then, float) and isinstance(now, int | float):
-        # All fractions in the events are times.
-        return abs(then - now) <= TOLERANCE_S
-    return bool(then == now)
-
-
-def _later(then: float, now: float) -> str:
-    return "later" if now > then else "earlier"
-
-
-def _frames(recording: Recording, again: Again) -> str:
+def _frames(recording: Recording, again: Again, tolerance_s: float) -> str:
     """What is different about the audio that went out."""
     then = [e for e in recording.entries if isinstance(e, f.Frame)]
     now = again.frames
     if recording.complete and len(then) != len(now):
         return f"{len(now)} frames went out, not {len(then)}"
     for index, (a, b) in enumerate(zip(then, now, strict=False)):
-        if abs(a.t - b.time) > TOLERANCE_S or (a.samples, a.last) != (
+        if abs(a.t - b.time) > tolerance_s or (a.samples, a.last) != (
             b.samples,
             b.last,
         ):

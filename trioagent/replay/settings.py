@@ -12,7 +12,7 @@ from trioagent.configuration.structuring import structure_options
 from trioagent.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from trioagent.recording.recording import Recording
 
@@ -28,13 +28,31 @@ def recorded_config(recording: Recording, overrides: Sequence[str] = ()) -> Conf
         ConfigError: a key is unknown (now), has a wrong value, or belongs to a part
             that is not run: the error names it.
     """
-    tables: dict[str, Any] = {
-        name: dict(recording.header.config.get(name, {})) for name in SECTIONS
-    }
+    return _config(recording.header.config, overrides, f"{recording.path}: ")
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """See whether any recording could be run with them.
+
+    Raises:
+        ConfigError: as `recorded_config` does for what is wrong with `overrides`.
+    """
+    _config({}, overrides, "")
+
+
+def _config(
+    recorded: Mapping[str, Any], overrides: Sequence[str], where: str
+) -> Config:
+    tables: dict[str, Any] = {name: dict(recorded.get(name, {})) for name in SECTIONS}
     wanted: dict[str, Any] = {}
     lines: list[str] = []
     override(wanted, overrides, lines)
     lines += [_refusal(name) for name in wanted if name not in SECTIONS]
+    lines += [
+        f"--set {name}=…: [{name}] is a section: set one of its keys"
+        for name, table in wanted.items()
+        if name in SECTIONS and not isinstance(table, dict)
+    ]
     if lines:
         raise ConfigError("\n".join(lines))
     sections = {}
@@ -47,9 +65,10 @@ def recorded_config(recording: Recording, overrides: Sequence[str] = ()) -> Conf
             for key, value in tables[name].items()
             if key in known or not isinstance(value, dict)
         }
-        where = f"{recording.path}: {name}" if table else name
         sections[name] = structure_options(
-            schema, {**table, **wanted.get(name, {})}, where
+            schema,
+            {**table, **wanted.get(name, {})},
+            f"{where}{name}" if table else name,
         )
     return attrs.evolve(Config(), **sections)
 

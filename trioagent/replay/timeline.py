@@ -123,8 +123,9 @@ class Timeline:
         self, stream: Stream, position: int, *, flushed: bool, finished: bool
     ) -> str:
         if stream.final is not None:
-            over_at = stream.speech_end if finished else stream.end
-            if over_at is not None and position >= over_at:
+            end = stream.speech_end
+            heard_out = finished and end is not None and position >= end
+            if heard_out or position > stream.end:
                 return stream.final
         known = self._known_when_flushed(position) if flushed else position
         step = stream.step(known, flushed=flushed)
