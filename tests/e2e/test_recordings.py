@@ -33,6 +33,8 @@ STALL_S = 0.5
 KEPT = Path(__file__).parents[1] / "recordings"
 # Twice the half second that may be lost, for a machine that is busy.
 LOST_S = 1.0
+# Two thirds of a second of speech, in bytes.
+WANTED = 2 * 16_000
 LONG = "i live in london and the meeting with bob is on monday and it is cold in paris"
 
 
@@ -98,8 +100,8 @@ async def test_what_was_recorded_before_a_kill_runs_again(tmp_path: Path) -> Non
         talk = partial(converse, load_config(None, options), LONG)
         nursery.start_soon(talk, name="talk")
         with trio.fail_after(30):
-            while _bytes(folder, "spoken.pcm") < 2 * 24_000:
-                await trio.sleep(0.05)  # noqa: ASYNC110 - another process writes it
+            while _bytes(folder, "spoken.pcm") < WANTED:  # noqa: ASYNC110 - another process writes it
+                await trio.sleep(0.05)
         killed = time.time()
         agent.kill()
         await agent.wait()

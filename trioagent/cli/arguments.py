@@ -26,6 +26,9 @@ def parser() -> argparse.ArgumentParser:
         "and talks.",
         parents=[common],
     )
+    top.add_argument(
+        "--watch", action="store_true", help="show the turns as they go, on stderr"
+    )
     version = f"trioagent {metadata.version('trioagent')}"
     top.add_argument(
         "--record", type=Path, metavar="DIR", help="record every turn into this folder"
@@ -42,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     _add_call(commands, common)
     _add_replay(commands, common)
     _add_latency(commands, common)
+    _add_tune(commands, common)
     doctor = commands.add_parser(
         "doctor",
         parents=[common],
@@ -158,10 +162,42 @@ def _add_replay(
     mode.add_argument("--html", type=Path, metavar="FOLDER",
         help="write a page for each recording, to look at and listen to")  # fmt: skip
     add("--transcripts", type=Path, metavar="FILE",
-        help="with --live: what was really said, as lines of RECORDING<tab>TEXT")  # fmt: skip
+        help="with --live: what was really said, lines of RECORDING<tab>TEXT")  # fmt: skip
     add("--stride", type=int, default=1, metavar="N",
         help="with --sweep: only before every Nth step")  # fmt: skip
     replay.set_defaults(command=_lazily("trioagent.cli.replay"))
+
+
+def _add_tune(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    tune = commands.add_parser(
+        "tune",
+        parents=[common],
+        help="search the settings under which recorded turns are answered soonest",
+        description="Runs recorded turns under many settings on a virtual clock, and "
+        "proposes the quickest that does not cut in on speakers.",
+    )
+    add = tune.add_argument
+    add("paths", nargs="+", type=Path, metavar="PATH",
+        help="a recording, or a folder of them")  # fmt: skip
+    add("--range", dest="ranges", action="append", default=[],
+        metavar="SECTION.KEY=VALUES", help="what to search, as from:to:step or as a "
+        "list a,b,c (repeatable)")  # fmt: skip
+    add("--max-cut-ins", type=int, default=0, metavar="N",
+        help="replies that may begin before the speech ends (default: 0)")  # fmt: skip
+    add("--max-underruns", type=int, default=0, metavar="N",
+        help="gaps that replies may have (default: 0)")  # fmt: skip
+    add("--budget", type=int, default=300, metavar="N",
+        help="settings to try; of more, a sample is tried (default: 300)")  # fmt: skip
+    add("--write", type=Path, metavar="FILE",
+        help="write the proposal as a piece of a configuration (TOML)")  # fmt: skip
+    add("--html", type=Path, metavar="PAGE",
+        help="also write a page for a browser; it needs no network")  # fmt: skip
+    add("--jobs", type=int, default=None, metavar="N",
+        help="processes at a time (default: one per core)")  # fmt: skip
+    tune.set_defaults(command=_lazily("trioagent.cli.tune"))
 
 
 def _lazily(module: str) -> Command:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import attrs
@@ -16,9 +17,10 @@ from trioagent.shutdown import until_signal
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from trioagent.interfaces import Room
-    from trioagent.journal.events import Event, TurnJournal
+    from trioagent.journal.events import Event, Observer, TurnJournal
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ def run(given: argparse.Namespace) -> int:
         config = attrs.evolve(config, recording=recording)
     if given.config is None:
         log.info("no --config FILE: every key has its default")
-    observers = [_print_turn] if given.json else []
+    observers: list[Observer] = [_print_turn] if given.json else []
 
     def on_ready(room: Room) -> None:
         log.info(
@@ -43,7 +45,18 @@ def run(given: argparse.Namespace) -> int:
     async def main() -> None:
         await run_agent(config, observers, on_ready)
 
-    return trio.run(until_signal, main)
+    with _watching(observers) if given.watch else nullcontext():
+        return trio.run(until_signal, main)
+
+
+@contextmanager
+def _watching(observers: list[Observer]) -> Iterator[None]:
+    from trioagent.cli.watch import Watch  # noqa: PLC0415 - slow to import
+
+    watch = Watch()
+    observers.append(watch)
+    with watch.shown():
+        yield
 
 
 def _print_turn(journal: TurnJournal, event: Event) -> None:
