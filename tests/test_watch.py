@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
 from rich.console import Console
-from trio.testing import MockClock
 
 from tests.scene import Scene, running
 from trioagent.cli.watch import SHOWN, Watch
 from trioagent.journal.events import Event, TurnJournal
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
 
 
 def text_of(watch: Watch) -> str:

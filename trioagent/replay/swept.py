@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from trioagent.config import Config
 from trioagent.decisions.history import Exchange
 from trioagent.errors import ProviderError
+from trioagent.journal.events import TurnJournal
 from trioagent.outcome import Failed, Ignored
 from trioagent.recording import format as f
+from trioagent.recording.recording import Recording
 from trioagent.replay.again import ears, memory
+from trioagent.replay.clock import VirtualClock
 from trioagent.replay.parts import replayed_parts
 from trioagent.replay.steps import Trigger, before_a_step, living_tasks
 from trioagent.replay.watched import (
@@ -28,12 +32,9 @@ from trioagent.replay.watched import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from trioagent.config import Config
-    from trioagent.journal.events import Event, TurnJournal
-    from trioagent.recording.recording import Recording
-    from trioagent.replay.clock import VirtualClock
+    from trioagent.journal.events import Event
     from trioagent.replay.watched import Ending
 
 # Once this has gone by on a virtual clock, all that was ready to run has run.
@@ -134,9 +135,8 @@ class SweptRun(trio.abc.Instrument):
             yield "the talk spurt has not ended"
         for what in self._calls.of(turn):
             yield f"a {what} is open"
-        for task in living_tasks():
-            if turn_of(task) == turn:
-                yield f"the task {task.name!r} is left"
+        of_turn = (task for task in living_tasks() if turn_of(task) == turn)
+        yield from _tasks_left(of_turn)
         holders = [floor.holder, *(claim.turn for claim in floor._claims)]
         if any(self._is(holder, turn) for holder in holders):
             yield "the turn has not let go of the floor"
@@ -150,9 +150,7 @@ class SweptRun(trio.abc.Instrument):
         agent, floor = self._agent, self._agent.floor
         for turn in self._calls.turns():
             yield f"turn {turn} has open: {', '.join(self._calls.of(turn))}"
-        for task in living_tasks():
-            if task not in self._tasks:
-                yield f"the task {task.name!r} is left"
+        yield from _tasks_left(set(living_tasks()) - self._tasks)
         if self._room.talking is not None:
             yield f"turn {self._room.talking}'s talk spurt has not ended"
         if floor._queue.locked() or floor.holder is not None or floor._claims:
@@ -203,7 +201,9 @@ class SweptRun(trio.abc.Instrument):
         """Each turn to which there was something to say was written down once."""
         before = memory(self.recording).exchanges
         written = tuple(
-            Exchange(ending.turn.speaker.name, ending.outcome.said, ending.outcome.heard)
+            Exchange(
+                ending.turn.speaker.name, ending.outcome.said, ending.outcome.heard
+            )
             for ending in self._agent.endings
             if not isinstance(ending.outcome, Ignored) and ending.outcome.said
         )
@@ -214,3 +214,9 @@ class SweptRun(trio.abc.Instrument):
         kept = history.exchanges
         if kept != (*before, *written)[len(before) + len(written) - len(kept) :]:
             yield f"the history says {kept!r}, but {(*before, *written)!r} was so"
+
+
+def _tasks_left(tasks: Iterable[trio.lowlevel.Task]) -> Iterator[str]:
+    # By name: Trio keeps them in no order.
+    for name in sorted(task.name for task in tasks):
+        yield f"the task {name!r} is left"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -16,26 +17,28 @@ import attrs
 import trio
 
 from trioagent.agent import Agent, Parts
-from trioagent.interfaces import FRAME_S
+from trioagent.interfaces import (
+    FRAME_S,
+    LanguageModel,
+    Recognizer,
+    Synthesizer,
+)
 from trioagent.journal.events import CURRENT_TURN
 from trioagent.outcome import Outcome
 from trioagent.replay.parts import ReplayedRoom
+from trioagent.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from trioagent.floor import Floor
     from trioagent.interfaces import (
-        LanguageModel,
         Message,
         Outlet,
         Pcm,
-        Recognizer,
         RecognizerStream,
         Speech,
-        Synthesizer,
     )
-    from trioagent.turn import Turn
 
 
 def current_turn() -> int:
