@@ -1,0 +1,1 @@
+"""Recordings as pages for a browser: to look at, and to listen to."""
