@@ -100,7 +100,7 @@ def ledger(reports: Sequence[Report]) -> Figure:
             range=[-0.6, len(shown_turns(report)) - 0.4],
             showticklabels=False,
             showgrid=False,
-            title={"text": html.escape(report.file.name), "standoff": 8},
+            title={"text": _shown(report.file.name), "standoff": 8},
         )
         axes[f"yaxis{suffix}"] = axis(
             anchor=f"x{suffix}",
@@ -160,7 +160,7 @@ def _histogram(report: Report, key: str, *, shares: bool) -> Figure:
     # Files of different lengths can only be compared by shares.
     return {
         "type": "histogram",
-        "name": html.escape(report.file.name),
+        "name": _shown(report.file.name),
         "meta": key,
         "x": report.file.values(key),
         "histnorm": "percent" if shares else "",
@@ -194,7 +194,7 @@ def _stacks(turns: Sequence[Turn], suffix: str, *, legend: bool) -> list[Figure]
         **place,
         "y": [turn.ttfa_ms for turn in turns],
         "marker": {"color": "rgba(0, 0, 0, 0)"},
-        "customdata": [html.escape(turn.outcome) for turn in turns],
+        "customdata": [_shown(turn.outcome) for turn in turns],
         "hovertemplate": "<b>%{y:.1f} ms</b>, %{customdata}",
     }
     return [total, *bars]
@@ -214,10 +214,15 @@ def _names(turns: Sequence[Turn]) -> list[str]:
 def _about(turn: Turn) -> str:
     """Names come from other people, and plotly's texts may hold links."""
     time = turn.time[11:19] or turn.time
-    return html.escape(f"turn {turn.number}, {time}, {turn.speaker}")
+    return _shown(f"turn {turn.number}, {time}, {turn.speaker}")
 
 
 def _row_name(report: Report, which: str, *, several: bool) -> str:
     name = report.file.name
     short = name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
-    return html.escape(f"{short}: {which} " if several else f"{which} ")
+    return _shown(f"{short}: {which} " if several else f"{which} ")
+
+
+def _shown(text: str) -> str:
+    """As plotly's texts want it: they know tags, but no `&quot;`."""
+    return html.escape(text, quote=False)

@@ -1,5 +1,6 @@
-"""What a run of a recording's turns comes to: how long people waited, and what went
-wrong on the way. Everything is a function of events.
+"""What a run of a recording's turns comes to: how long people waited, what went wrong.
+
+Everything is a function of events.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ class _Span:
     first_frame: float | None
 
     def is_cut_by(self, other: _Span) -> bool:
-        """Whether the other's reply sounds before this, by the same speaker, is said."""
+        """Whether the other's reply sounds before its speaker has said this."""
         frame = other.first_frame
         if frame is None or other.speaker != self.speaker:
             return False

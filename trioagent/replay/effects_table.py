@@ -27,11 +27,8 @@ TROUBLES = {
 }
 
 
-def show(
-    effects: Sequence[Effects], overrides: Sequence[str], recordings: int
-) -> None:
+def show(effects: Sequence[Effects], overrides: Sequence[str], recordings: int) -> None:
     """Print three of them side by side: as it was, before, and with the overrides."""
-    recorded, before, after = effects
     console = Console(highlight=False)
     counted = f"{recordings} recording" + ("" if recordings == 1 else "s")
     console.print(Text(f"what if: {' '.join(overrides)}  ({counted})", style="bold"))

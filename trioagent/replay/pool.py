@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -29,7 +30,10 @@ def each(
     from rich.progress import Progress  # noqa: PLC0415 - slow to import
 
     jobs = min(jobs or os.cpu_count() or 1, len(items))
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    # What is printed meanwhile must not go where the bar is, unless both are seen.
+    seen = sys.stdout.isatty()
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, redirect_stdout=seen) as progress:
         task = progress.add_task(what, total=len(items))
         for item, result in _results(work, items, jobs):
             progress.advance(task)

@@ -43,7 +43,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
 def _config(
     recorded: Mapping[str, Any], overrides: Sequence[str], where: str
 ) -> Config:
-    tables: dict[str, Any] = {name: dict(recorded.get(name, {})) for name in SECTIONS}
+    tables = {name: _table(recorded, name, where) for name in SECTIONS}
     wanted: dict[str, Any] = {}
     lines: list[str] = []
     override(wanted, overrides, lines)
@@ -71,6 +71,21 @@ def _config(
             f"{where}{name}" if table else name,
         )
     return attrs.evolve(Config(), **sections)
+
+
+def _table(recorded: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
+    """A section as the recorded agent had it."""
+    table = recorded.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where}{name} must be a table, is {table!r}")
+    return {key: _unescaped(value) for key, value in table.items()}
+
+
+def _unescaped(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """In a configuration's file, `$${` stands for `${`."""
+    if isinstance(value, list):
+        return [_unescaped(item) for item in value]
+    return value.replace("$${", "${") if isinstance(value, str) else value
 
 
 def _schema(section: str) -> type[Any]:

@@ -1,0 +1,1 @@
+"""Searching settings under which recorded turns would have been answered sooner."""
