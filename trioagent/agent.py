@@ -139,6 +139,10 @@ class Agent:
             floor.company.agent_replies,
         )
 
+    def hears(self, speaker: Speaker) -> bool:
+        """Whether it listens to this speaker at all."""
+        return self._conversation.floor.company.heard(speaker)
+
     def ear_states(self) -> dict[int, EarState]:
         """What its ears know now, by their speakers' ids."""
         return {speaker: ear.state for speaker, ear in self._ears.items()}
@@ -161,7 +165,7 @@ class Agent:
     def _take(self, event: RoomEvent) -> None:
         match event:
             case VoicePacket(speaker):
-                if self._conversation.floor.company.heard(speaker):
+                if self.hears(speaker):
                     self._ear(speaker).hear(event)
             case SpeakerJoined(speaker):
                 known = self._ears.get(speaker.id)

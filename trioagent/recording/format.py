@@ -156,6 +156,8 @@ class StreamOpened:
     asked: float
     error: str = ""
     """Why there is none."""
+    crashed: bool = False
+    """Whether that was not a `ProviderError` but another one, which is a bug."""
 
 
 @attrs.frozen

@@ -67,7 +67,7 @@ class Recorder:
         """
         folder = self._parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except OSError as error:
@@ -146,10 +146,9 @@ class Recorder:
                 self._write(take, batch)
                 if over:
                     self._folders.pop(take).finish()
+                    self._failing = False
             except OSError as error:
                 self._give_up(take, error)
-            else:
-                self._failing = False
         over_now = [take for take, over, _ in work if over]
         self._given_up.difference_update(over_now)
         if over_now:

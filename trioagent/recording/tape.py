@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from trioagent.agent import Agent
-from trioagent.ear import EarState
+from trioagent.ear import FORGET_AFTER_S, EarState
 from trioagent.interfaces import (
     LinkLost,
     LinkRestored,
@@ -29,6 +29,10 @@ from trioagent.recording import format as f
 
 if TYPE_CHECKING:
     from trioagent.journal.events import Event, TurnJournal
+
+
+# A packet may have waited for us for some time when its ear hears it.
+LATELY_S = FORGET_AFTER_S + 1.0
 
 
 @attrs.define(eq=False)
@@ -121,9 +125,8 @@ class RoomTape:
         self._note_heard()
         now = trio.current_time()
         match event:
-            case VoicePacket(speaker):
-                state = self.agent.ear_state(speaker.id) if self.agent else EarState()
-                self._heard = _Heard(event, now, state)
+            case VoicePacket():
+                self._packet(event, now)
             case SpeakerJoined(speaker):
                 self._present[speaker.id] = speaker
                 self.news.set()
@@ -136,6 +139,17 @@ class RoomTape:
             case LinkRestored():
                 self.news.set()
                 self.note(f.Restored(now))
+
+    def _packet(self, packet: VoicePacket, now: float) -> None:
+        agent, speaker = self.agent, packet.speaker
+        if agent is not None and not agent.hears(speaker):
+            return
+        if speaker.id not in self._present:
+            # On its way when its speaker left, say.
+            self._present[speaker.id] = speaker
+            self.note(f.Joined(now, _person(speaker)))
+        before = EarState() if agent is None else agent.ear_state(speaker.id)
+        self._heard = _Heard(packet, now, before)
 
     def probability(self, value: float) -> None:
         """The detector said this of the packet that was taken last."""
@@ -162,7 +176,10 @@ class RoomTape:
 
     def _begin(self, journal: TurnJournal) -> None:
         agent, heard = self.agent, self._heard
-        ears = agent.ear_states() if agent else {}
+        # Older ones forget what they know at the next packet: it is not written down.
+        lately = journal.started - LATELY_S
+        states = agent.ear_states() if agent else {}
+        ears = {who: ear for who, ear in states.items() if ear.last_packet > lately}
         if heard is not None:
             # This one's ear is at work on the packet with which the take begins.
             ears[heard.packet.speaker.id] = heard.before

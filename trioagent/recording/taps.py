@@ -81,8 +81,12 @@ def _turn() -> int:
 
 
 def _how(error: Exception) -> How:
+    return "crashed" if _crashed(error) else "failed"
+
+
+def _crashed(error: Exception) -> bool:
     group = error if isinstance(error, ExceptionGroup) else ExceptionGroup("", [error])
-    return "crashed" if group.split(ProviderError)[1] else "failed"
+    return group.split(ProviderError)[1] is not None
 
 
 # --- the room --------------------------------------------------------------------
@@ -227,10 +231,10 @@ async def _opening(
         async with manager as stream:
             entered = True
             yield stream
-    except ProviderError as error:
+    except Exception as error:
         if not entered:
-            now = trio.current_time()
-            tape.note(f.StreamOpened(now, number, turn, asked, str(error)))
+            now, why, crashed = trio.current_time(), _message(error), _crashed(error)
+            tape.note(f.StreamOpened(now, number, turn, asked, why, crashed))
         raise
 
 

@@ -15,6 +15,7 @@ from trioagent.ear import EarState, HeardAudio
 from trioagent.journal.events import Event, Observer
 from trioagent.memory import Memory
 from trioagent.recording import format as f
+from trioagent.recording.finding import RecordingError
 from trioagent.recording.recording import Recording
 from trioagent.replay.clock import VirtualClock, scheduled_by
 from trioagent.replay.parts import ReplayedRoom, WrittenFrame, replayed_parts
@@ -128,8 +129,19 @@ def _start(recording: Recording) -> float:
 
 
 def memory(recording: Recording) -> Memory:
-    """What the recorded agent remembered."""
-    return cattrs.structure(recording.header.memory, Memory)
+    """What the recorded agent remembered.
+
+    Raises:
+        RecordingError: this is no memory, or another version's.
+    """
+    try:
+        return cattrs.structure(recording.header.memory, Memory)
+    except cattrs.BaseValidationError as error:
+        raise RecordingError(
+            f"{recording.path / f.TURN_FILE}: line 1: memory: "
+            + "; ".join(cattrs.transform_error(error, "memory")),
+            hint=f"made by trioagent {recording.header.program}: run it with that one",
+        ) from error
 
 
 def ears(recording: Recording) -> dict[int, EarState]:

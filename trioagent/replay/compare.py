@@ -67,22 +67,45 @@ def compare(
     """Each turn: the same events, in the same order, with the same data.
 
     Times may differ by `tolerance_s`, and the order of what different tasks did within
-    that time. A recording that was cut off is compared as far as it goes.
+    that time. A recording that was cut off is compared as far as it goes, but for its
+    last moment, whose causes may not have been written any more.
     """
     results = []
+    last = recording.turns[-1:]
+    new = again.turns if recording.complete else ()
+    turns = dict.fromkeys((*recording.turns, *new))
     comparison = _Comparison(recording.complete, tolerance_s)
     frames = _frames(recording, again, tolerance_s)
-    for turn in recording.turns:
+    for turn in turns:
         then = recording.events(turn)
-        now = again.turns.get(turn, [])
-        difference = _first_difference(then, now, comparison)
-        if difference is None and frames and turn == recording.turns[-1]:
+        now = _on_the_same_clock(recording, again, turn)
+        known = _known(recording, turn, tolerance_s)
+        difference = _first_difference(then[:known], now, comparison)
+        if difference is None and frames and (turn,) == last:
             difference = Difference(frames, None, None, tuple(then[-CONTEXT:]))
         pairs = zip(then, now, strict=False)
         furthest_s = max((abs(a.t - b.t) for a, b in pairs), default=0.0)
-        speaker = str(then[0].data.get("speaker", ""))
+        speaker = str((then or now)[0].data.get("speaker", ""))
         results.append(TurnResult(turn, speaker, len(then), difference, furthest_s))
     return results
+
+
+def _on_the_same_clock(recording: Recording, again: Again, turn: int) -> list[Event]:
+    """A turn's events; times count from when the turn began then."""
+    entries = (e for e in recording.entries if isinstance(e, f.Happened))
+    began = next((e.t for e in entries if e.turn == turn), None)
+    events = again.turns.get(turn, [])
+    if began is None or not events:
+        return events
+    late_s = again.began[turn] - began
+    return [attrs.evolve(event, t=event.t + late_s) for event in events]
+
+
+def _known(recording: Recording, turn: int, tolerance_s: float) -> int:
+    """How many events of a turn have to happen again."""
+    until = math.inf if recording.complete else recording.length_s - tolerance_s
+    events = (e for e in recording.entries if isinstance(e, f.Happened))
+    return sum(event.turn == turn and event.t < until for event in events)
 
 
 def _first_difference(
@@ -161,9 +184,11 @@ def _frames(recording: Recording, again: Again, tolerance_s: float) -> str:
     if recording.complete and len(then) != len(now):
         return f"{len(now)} frames went out, not {len(then)}"
     for index, (a, b) in enumerate(zip(then, now, strict=False)):
-        if abs(a.t - b.time) > tolerance_s or (a.samples, a.last) != (
-            b.samples,
-            b.last,
-        ):
+        if a.samples != b.samples:
+            return f"frame {index} has {b.samples} samples, not {a.samples}"
+        if a.last != b.last:
+            ends = "ends" if b.last else "does not end"
+            return f"frame {index} {ends} the talk spurt"
+        if abs(a.t - b.time) > tolerance_s:
             return f"frame {index} went out at {b.time:.3f} s, not at {a.t:.3f} s"
     return ""

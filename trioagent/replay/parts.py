@@ -282,7 +282,7 @@ class ReplayedRecognizer:
         self.pass_until(opened.asked)
         await trio.sleep_until(opened.t)
         if opened.error:
-            raise ProviderError(opened.error)
+            raise _failure("crashed" if opened.crashed else "failed", opened.error)
         yield ReplayedStream(given, self.pass_until)
 
 

@@ -33,7 +33,12 @@ def each(
     # What is printed meanwhile must not go where the bar is, unless both are seen.
     seen = sys.stdout.isatty()
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, redirect_stdout=seen) as progress:
+    with Progress(
+        console=console,
+        transient=True,
+        redirect_stdout=seen,
+        disable=not console.is_terminal,
+    ) as progress:
         task = progress.add_task(what, total=len(items))
         for item, result in _results(work, items, jobs):
             progress.advance(task)
