@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import time
 from pathlib import Path
@@ -24,8 +23,6 @@ def main() -> None:
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    # What the replayed agent warns of was said when it happened.
-    logging.disable(logging.WARNING)
     where = Path(__file__).parents[1] / "tests/recordings"
     recordings = find(args.paths or [where])
     before = os.getloadavg()[0]

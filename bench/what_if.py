@@ -29,9 +29,9 @@ import attrs
 from bench.agents import Row, conditions, quantiles, settings, with_settings
 from bench.conversation import called, running_agent, sentences
 from trioagent.recording.reader import find, load
-from trioagent.replay.effects import Run, as_recorded, run_of
 from trioagent.replay.settings import recorded_config
-from trioagent.replay.whatif import Known, what_if
+from trioagent.replay.what_if.effects import Run, as_recorded, run_of
+from trioagent.replay.what_if.parts import Known, what_if
 
 GOAL_MS = 15.0
 

@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from trioagent.replay.clock import scheduled_by
-from trioagent.replay.steps import Trigger, before_a_step
+from trioagent.replay.sweep.steps import Trigger, before_a_step
 
 __all__ = ["Scenario", "Trigger", "before_a_step", "run_once", "scheduled_by", "sweep"]
 

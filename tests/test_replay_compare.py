@@ -14,7 +14,7 @@ from trioagent.recording import format as f
 from trioagent.recording.recording import Recording, no_audio
 from trioagent.replay.again import Again
 from trioagent.replay.compare import CONTEXT, TurnResult, compare
-from trioagent.replay.parts import WrittenFrame
+from trioagent.replay.room import WrittenFrame
 
 PLAIN: tuple[tuple[float, str, dict[str, Any]], ...] = (
     (0.0, "speech_started", {"speaker": "Ana"}),

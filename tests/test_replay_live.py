@@ -17,10 +17,10 @@ from tests.helpers_recorded_scene import record, two_questions
 from trioagent.journal.latency import metrics
 from trioagent.recording.reader import load
 from trioagent.replay.again import ears, memory
-from trioagent.replay.live import Live, TimedRecognizer, later, run_live
-from trioagent.replay.live_result import result_of, rows, summary
+from trioagent.replay.live.result import result_of, rows, summary
+from trioagent.replay.live.run import Live, TimedRecognizer, later, run_live
+from trioagent.replay.live.transcripts import WordErrors
 from trioagent.replay.settings import recorded_config
-from trioagent.replay.transcripts import WordErrors
 
 if TYPE_CHECKING:
     from pathlib import Path

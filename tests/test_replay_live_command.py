@@ -21,8 +21,8 @@ from trioagent.cli import main
 from trioagent.cli.replay_live import kinds_of
 from trioagent.errors import ConfigError, ProviderError
 from trioagent.recording.reader import load
-from trioagent.replay.live import Live, run_live
-from trioagent.replay.live_result import result_of
+from trioagent.replay.live.result import result_of
+from trioagent.replay.live.run import Live, run_live
 from trioagent.replay.settings import recorded_config
 
 if TYPE_CHECKING:

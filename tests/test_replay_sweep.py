@@ -17,9 +17,9 @@ from trioagent.outcome import Answered, Failed, Interrupted
 from trioagent.recording.reader import load
 from trioagent.replay.parts import Missing
 from trioagent.replay.settings import recorded_config
-from trioagent.replay.steps import Trigger
-from trioagent.replay.sweep import Violation, run_once, sweep
-from trioagent.replay.watched import WatchedAgent
+from trioagent.replay.sweep.steps import Trigger
+from trioagent.replay.sweep.sweep import Violation, run_once, sweep
+from trioagent.replay.sweep.watched import WatchedAgent
 
 if TYPE_CHECKING:
     from pathlib import Path

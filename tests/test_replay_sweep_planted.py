@@ -24,8 +24,8 @@ from trioagent.outcome import Interrupted
 from trioagent.recording.reader import load
 from trioagent.replay.parts import ReplayedLanguageModel, ReplayedRecognizer
 from trioagent.replay.settings import recorded_config
-from trioagent.replay.steps import Trigger
-from trioagent.replay.sweep import Violation, run_once, sweep
+from trioagent.replay.sweep.steps import Trigger
+from trioagent.replay.sweep.sweep import Violation, run_once, sweep
 from trioagent.stages.playback import Playback
 from trioagent.turn import Turn
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.helpers_speech import word_errors
 from trioagent.errors import ConfigError
-from trioagent.replay.transcripts import WordErrors, read_transcripts, total
-from trioagent.replay.transcripts import word_errors as counted
+from trioagent.replay.live.transcripts import WordErrors, read_transcripts, total
+from trioagent.replay.live.transcripts import word_errors as counted
 
 if TYPE_CHECKING:
     from pathlib import Path

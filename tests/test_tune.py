@@ -21,7 +21,7 @@ from tests.helpers_what_if import (
 from trioagent.cli import main
 from trioagent.configuration.file import load_config
 from trioagent.latencies.statistics import summarize
-from trioagent.replay.effects import Effects
+from trioagent.replay.what_if.effects import Effects
 from trioagent.tuning.choice import Candidate, Limits, best, front
 from trioagent.tuning.ranges import Setting, Space, read_ranges
 from trioagent.tuning.search import search

@@ -21,9 +21,9 @@ from tests.helpers_what_if import (
 )
 from trioagent.errors import ProviderError
 from trioagent.recording.reader import load
-from trioagent.replay.effects import Run, as_recorded, run_of, together
 from trioagent.replay.settings import recorded_config
-from trioagent.replay.whatif import Known, what_if
+from trioagent.replay.what_if.effects import Run, as_recorded, run_of, together
+from trioagent.replay.what_if.parts import Known, what_if
 
 if TYPE_CHECKING:
     from collections.abc import Callable

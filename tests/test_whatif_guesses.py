@@ -12,7 +12,7 @@ from tests.helpers_recordings import HEADER
 from trioagent.interfaces import WordMark
 from trioagent.recording import format as f
 from trioagent.recording.recording import Recording, no_audio
-from trioagent.replay.guesses import UNKNOWN_REPLY, phrases, replies
+from trioagent.replay.what_if.guesses import UNKNOWN_REPLY, phrases, replies
 
 RATE_HZ = 1000
 

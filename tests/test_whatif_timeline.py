@@ -10,8 +10,8 @@ import pytest
 from tests.helpers_recordings import HEADER
 from trioagent.recording import format as f
 from trioagent.recording.recording import Recording, no_audio
-from trioagent.replay.timeline import FLUSH_SAMPLES, Step, Stream, Timeline
-from trioagent.replay.timelines import timelines
+from trioagent.replay.what_if.timeline import FLUSH_SAMPLES, Step, Stream, Timeline
+from trioagent.replay.what_if.timelines import timelines
 
 PACKET = 320
 SECOND = 50 * PACKET

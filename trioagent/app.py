@@ -261,6 +261,14 @@ async def run_agent(
             await agent.run()
 
 
+async def _record(recorder: Recorder) -> None:
+    """Record; a bug in there costs the recordings, never the agent."""
+    try:
+        await recorder.run()
+    except Exception:
+        log.exception("the recorder failed: nothing is recorded any more")
+
+
 @asynccontextmanager
 async def recorded(
     parts: Parts, config: Config
@@ -272,6 +280,6 @@ async def recorded(
     recorder = Recorder(config)
     recorder.check_folder()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(recorder.run, name="recorder")
+        nursery.start_soon(_record, recorder, name="recorder")
         yield recorder.tap(parts), (recorder.tape,)
         nursery.cancel_scope.cancel("the agent has ended")

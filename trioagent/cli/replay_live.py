@@ -15,15 +15,15 @@ from trioagent.cli.arguments import config_of
 from trioagent.config import Config
 from trioagent.errors import ConfigError, TrioagentError, own_errors
 from trioagent.recording.reader import load
-from trioagent.replay.live import KINDS, Live, TimedRecognizer, open_live, run_live
-from trioagent.replay.live_result import (
+from trioagent.replay.live.result import (
     LiveResult,
     result_of,
     rows,
     summary,
     summary_row,
 )
-from trioagent.replay.transcripts import read_transcripts
+from trioagent.replay.live.run import KINDS, Live, TimedRecognizer, open_live, run_live
+from trioagent.replay.live.transcripts import read_transcripts
 from trioagent.shutdown import until_signal
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class _Session:
         if self.as_json:
             _print(summary_row(found))
         elif self.results:
-            from trioagent.replay.live_table import show  # noqa: PLC0415 - loads rich
+            from trioagent.replay.live.table import show  # noqa: PLC0415 - loads rich
 
             show(self.results, found)
 

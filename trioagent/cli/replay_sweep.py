@@ -13,7 +13,7 @@ from trioagent.errors import ConfigError, TrioagentError
 from trioagent.recording.reader import load
 from trioagent.replay.pool import each
 from trioagent.replay.settings import check_overrides, recorded_config
-from trioagent.replay.sweep import Swept, Violation, sweep
+from trioagent.replay.sweep.sweep import Swept, Violation, sweep
 
 if TYPE_CHECKING:
     import argparse

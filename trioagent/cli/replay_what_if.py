@@ -11,10 +11,10 @@ import attrs
 
 from trioagent.errors import TrioagentError
 from trioagent.recording.reader import load
-from trioagent.replay.effects import Effects, Run, as_recorded, run_of, together
 from trioagent.replay.pool import each
 from trioagent.replay.settings import check_overrides, recorded_config
-from trioagent.replay.whatif import Known, what_if
+from trioagent.replay.what_if.effects import Effects, Run, as_recorded, run_of, together
+from trioagent.replay.what_if.parts import Known, what_if
 
 if TYPE_CHECKING:
     import argparse
@@ -92,7 +92,7 @@ def _show(
     effects: Sequence[Effects], given: argparse.Namespace, recordings: int
 ) -> None:
     if not given.json:
-        from trioagent.replay.effects_table import show  # noqa: PLC0415 - loads rich
+        from trioagent.replay.what_if.table import show  # noqa: PLC0415 - loads rich
 
         show(effects, given.overrides, recordings)
         return

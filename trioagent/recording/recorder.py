@@ -37,7 +37,7 @@ FLUSH_S = 0.2
 # After that, what is not written at the end is given up.
 LAST_FLUSH_S = 5.0
 # Who comes within this time after an announcement is told with the next one.
-ANNOUNCE_S = 60.0
+ANNOUNCE_S = 15.0
 
 Batch = tuple[list[f.Entry], dict[str, list[Pcm]]]
 

@@ -17,8 +17,9 @@ from trioagent.memory import Memory
 from trioagent.recording import format as f
 from trioagent.recording.finding import RecordingError
 from trioagent.recording.recording import Recording
-from trioagent.replay.clock import VirtualClock, scheduled_by
-from trioagent.replay.parts import ReplayedRoom, WrittenFrame, replayed_parts
+from trioagent.replay.clock import VirtualClock, scheduled_by, unheard
+from trioagent.replay.parts import replayed_parts
+from trioagent.replay.room import ReplayedRoom, WrittenFrame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +117,7 @@ def run_virtually(
         agent = Agent(parts, config, watching, memory(recording), ears(recording))
         await agent.run()
 
-    with scheduled_by(seed):
+    with scheduled_by(seed), unheard():
         trio.run(main, clock=clock or VirtualClock(_start(recording)))
     if isinstance(room, ReplayedRoom):
         made.frames = room.frames

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,17 @@ class VirtualClock(trio.abc.Clock):
             index = bisect_left(self._instants, deadline - ROUNDED_S)
             self._now = max([deadline, *self._instants[index : index + 1]])
         return deadline - self._now
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """What a replayed agent warns of was logged when it happened: not again."""
+    log = logging.getLogger("trioagent.agent")
+    was, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = was
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from trioagent.replay.effects import Effects
+from trioagent.replay.what_if.effects import Effects
 from trioagent.tuning.ranges import Setting
 
 if TYPE_CHECKING:

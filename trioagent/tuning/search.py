@@ -14,7 +14,7 @@ from trioagent.tuning.trial import AS_RECORDED, Trials
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trioagent.replay.effects import Effects
+    from trioagent.replay.what_if.effects import Effects
     from trioagent.tuning.ranges import Setting
 
 # The same search finds the same.

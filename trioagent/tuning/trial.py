@@ -14,10 +14,10 @@ import attrs
 
 from trioagent.errors import TrioagentError
 from trioagent.recording.reader import load
-from trioagent.replay.effects import Effects, Run, run_of, together
 from trioagent.replay.pool import each
 from trioagent.replay.settings import recorded_config
-from trioagent.replay.whatif import Known, what_if
+from trioagent.replay.what_if.effects import Effects, Run, run_of, together
+from trioagent.replay.what_if.parts import Known, what_if
 from trioagent.tuning.ranges import Setting, overrides
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ from trioagent.interfaces import (
 )
 from trioagent.recording import format as f
 from trioagent.replay.again import Again, ears, memory
-from trioagent.replay.parts import ReplayedDetector, ReplayedRoom
-from trioagent.replay.whatif import (
+from trioagent.replay.room import ReplayedDetector, ReplayedRoom
+from trioagent.replay.what_if.parts import (
     GuessingLanguageModel,
     GuessingRecognizer,
     GuessingSynthesizer,

@@ -22,8 +22,8 @@ from trioagent.recording.recording import Recording
 from trioagent.replay.again import ears, memory
 from trioagent.replay.clock import VirtualClock
 from trioagent.replay.parts import replayed_parts
-from trioagent.replay.steps import Trigger, before_a_step, living_tasks
-from trioagent.replay.watched import (
+from trioagent.replay.sweep.steps import Trigger, before_a_step, living_tasks
+from trioagent.replay.sweep.watched import (
     OpenCalls,
     WatchedAgent,
     WatchedRoom,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from trioagent.journal.events import Event
-    from trioagent.replay.watched import Ending
+    from trioagent.replay.sweep.watched import Ending
 
 # Once this has gone by on a virtual clock, all that was ready to run has run.
 SETTLED_S = 0.001

@@ -14,8 +14,8 @@ import trio
 
 from trioagent.replay.again import LEAD_S
 from trioagent.replay.clock import VirtualClock, scheduled_by
-from trioagent.replay.steps import Trigger
-from trioagent.replay.swept import SweptRun
+from trioagent.replay.sweep.steps import Trigger
+from trioagent.replay.sweep.swept import SweptRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

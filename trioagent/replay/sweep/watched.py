@@ -25,7 +25,7 @@ from trioagent.interfaces import (
 )
 from trioagent.journal.events import CURRENT_TURN
 from trioagent.outcome import Outcome
-from trioagent.replay.parts import ReplayedRoom
+from trioagent.replay.room import ReplayedRoom
 from trioagent.turn import Turn
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from trioagent.config import VadConfig
 from trioagent.decisions.speech_gate import SpeechGate
 from trioagent.interfaces import HEARING_RATE_HZ
 from trioagent.recording import format as f
-from trioagent.replay.timeline import FLUSH_SAMPLES, Step, Stream, Timeline
+from trioagent.replay.what_if.timeline import FLUSH_SAMPLES, Step, Stream, Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

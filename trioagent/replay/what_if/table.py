@@ -14,7 +14,7 @@ from trioagent.latencies.palette import BETTER, WORSE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trioagent.replay.effects import Effects
+    from trioagent.replay.what_if.effects import Effects
 
 PERCENTILES = ("p50", "p90", "p99")
 # Of these, fewer is better.

@@ -20,10 +20,10 @@ from trioagent.errors import ProviderError
 from trioagent.journal.events import CURRENT_TURN, TurnJournal
 from trioagent.recording.recording import Recording
 from trioagent.replay.again import Again, run_virtually
-from trioagent.replay.guesses import Phrases, Replies, phrases, replies
-from trioagent.replay.parts import ReplayedDetector, ReplayedRoom
-from trioagent.replay.timeline import FLUSH_SAMPLES, Timeline
-from trioagent.replay.timelines import timelines
+from trioagent.replay.room import ReplayedDetector, ReplayedRoom
+from trioagent.replay.what_if.guesses import Phrases, Replies, phrases, replies
+from trioagent.replay.what_if.timeline import FLUSH_SAMPLES, Timeline
+from trioagent.replay.what_if.timelines import timelines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from trioagent.config import Config
     from trioagent.interfaces import Message, Outlet, Pcm, Speech
     from trioagent.recording.format import How
-    from trioagent.replay.guesses import Given
+    from trioagent.replay.what_if.guesses import Given
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from trioagent.journal.latency import metrics
-from trioagent.replay.transcripts import WordErrors, total, word_errors
+from trioagent.replay.live.transcripts import WordErrors, total, word_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

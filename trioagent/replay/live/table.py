@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from trioagent.latencies.palette import BETTER, WORSE
-from trioagent.replay.live_result import WAITS, LiveResult, LiveTurn, Summary
+from trioagent.replay.live.result import WAITS, LiveResult, LiveTurn, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trioagent.replay.transcripts import WordErrors
+    from trioagent.replay.live.transcripts import WordErrors
 
 LABELS = ("TTFA", "ASR", "LLM TTFT", "TTS TTFA")
 # Less than that comes from run to run.

@@ -1,0 +1,1 @@
+"""Recorded speech through today's providers, in real time."""

@@ -1,0 +1,1 @@
+"""A recorded turn, interrupted before every step of every task."""

@@ -1,0 +1,1 @@
+"""Recorded turns under other settings: an estimate of what would have happened."""
