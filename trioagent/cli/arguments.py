@@ -46,6 +46,8 @@ def parser() -> argparse.ArgumentParser:
     _add_replay(commands, common)
     _add_latency(commands, common)
     _add_tune(commands, common)
+    _add_models(commands, common)
+    _add_serve(commands, common)
     doctor = commands.add_parser(
         "doctor",
         parents=[common],
@@ -162,7 +164,7 @@ def _add_replay(
     mode.add_argument("--html", type=Path, metavar="FOLDER",
         help="write a page for each recording, to look at and listen to")  # fmt: skip
     add("--transcripts", type=Path, metavar="FILE",
-        help="with --live: what was really said, lines of RECORDING<tab>TEXT")  # fmt: skip
+        help="with --live: what was really said: RECORDING<tab>TEXT lines")  # fmt: skip
     add("--stride", type=int, default=1, metavar="N",
         help="with --sweep: only before every Nth step")  # fmt: skip
     replay.set_defaults(command=_lazily("trioagent.cli.replay"))
@@ -198,6 +200,65 @@ def _add_tune(
     add("--jobs", type=int, default=None, metavar="N",
         help="processes at a time (default: one per core)")  # fmt: skip
     tune.set_defaults(command=_lazily("trioagent.cli.tune"))
+
+
+def _add_serve(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    serve = commands.add_parser(
+        "serve",
+        parents=[common],
+        help="offer a recognizer or a synthesizer to other programs (Wyoming)",
+        description="Loads a recognizer or a synthesizer and serves it with the "
+        "Wyoming protocol: to agents on this or other machines, or to Home Assistant.",
+    )
+    add = serve.add_argument
+    add("kind", choices=["asr", "tts"], help="what to serve")
+    add("--provider", default="", metavar="NAME",
+        help="which one (default: the configuration's)")  # fmt: skip
+    add("--uri", default="", metavar="URI",
+        help="where to listen: tcp://host:port or unix:///path (default: "
+        "tcp://127.0.0.1:10300 for asr, port 10200 for tts)")  # fmt: skip
+    add("--language", dest="languages", action="append", metavar="CODE",
+        help="what it understands or speaks, to tell clients (repeatable; default: "
+        "en)")  # fmt: skip
+    add("--max-connections", type=int, default=64, metavar="N",
+        help="clients at a time (default: 64)")  # fmt: skip
+    add("--idle-timeout", type=float, default=300.0, metavar="S",
+        help="close connections on which nothing happens (default: 300)")  # fmt: skip
+    add("--max-utterance", type=float, default=120.0, metavar="S",
+        help="the longest utterance (default: 120)")  # fmt: skip
+    serve.set_defaults(command=_lazily("trioagent.cli.serve"))
+
+
+def _add_models(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    models = commands.add_parser(
+        "models",
+        parents=[common],
+        help="list models by name, download them, say where they lie",
+        description="Knows models by name, downloads them into a folder "
+        "(TRIOAGENT_MODELS names another), and says where they lie.",
+    )
+    models.set_defaults(command=_lazily("trioagent.cli.models"))
+    actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", parents=[common], help="the models there are")
+    listing.add_argument(
+        "names", nargs="*", metavar="NAME", help="tell all about these"
+    )
+    listing.add_argument("--kind", choices=["asr", "tts", "vad"], help="only these")
+    pull = actions.add_parser("pull", parents=[common], help="download and unpack")
+    pull.add_argument("names", nargs="+", metavar="NAME", help="as `list` has it")
+    pull.add_argument("--trust-first", action="store_true",
+        help="accept a file whose checksum is not known; it must stay the same from "
+        "then on")  # fmt: skip
+    pull.add_argument("--again", action="store_true",
+        help="even if it is there; what is there stays until then")  # fmt: skip
+    path = actions.add_parser("path", parents=[common], help="the folder of a model")
+    path.add_argument("name", metavar="NAME", help="as `list` has it")
 
 
 def _lazily(module: str) -> Command:
