@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from tests.sweep import Trigger, before_a_step, sweep
 from tests.swept_turn import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 async def interrupted(trigger: Trigger) -> None:
@@ -87,14 +88,10 @@ def buffers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(trioagent.turn, "TRANSCRIPTS_AHEAD", 0)
 
 
-@pytest.fixture(scope="module")
-def count(request: pytest.FixtureRequest) -> Iterator[Callable[[int], None]]:
-    """Adds up the runs, and prints how many they were."""
-    made: list[int] = []
-    yield made.append
-    capture = request.config.pluginmanager.get_plugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        print(f"\ncancellation sweep: {sum(made)} runs")  # noqa: T201 - for the reader
+@pytest.fixture
+def count(record_property: Callable[[str, object], None]) -> Callable[[int], None]:
+    """Notes how many runs a test made; tests/conftest.py adds them up."""
+    return functools.partial(record_property, "cancellation sweep runs")
 
 
 # By their least numbers, all together are well over 1,000 runs.

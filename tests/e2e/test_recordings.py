@@ -104,8 +104,9 @@ async def test_what_was_recorded_before_a_kill_runs_again(tmp_path: Path) -> Non
                 await trio.sleep(0.05)
         killed = time.time()
         agent.kill()
-        await agent.wait()
+        # Before the caller notices that its room is gone.
         nursery.cancel_scope.cancel()
+    await agent.wait()
     (path,) = find([folder])
     recording = load(path)
     assert not recording.complete

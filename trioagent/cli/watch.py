@@ -99,12 +99,12 @@ class Watch:
         """Show it at the bottom of the terminal; logs scroll above it."""
         console = console or Console(stderr=True)
         live = Live(self, console=console, refresh_per_second=PER_SECOND)
-        with live, _logs_above():
+        with live, logs_above():
             yield
 
 
 @contextmanager
-def _logs_above() -> Iterator[None]:
+def logs_above() -> Iterator[None]:
     """Let the log go through what `Live` has put in the place of stderr."""
     plain = sys.__stderr__
     handlers = [
