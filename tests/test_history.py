@@ -50,13 +50,15 @@ def test_what_nobody_answered_is_joined_with_what_was_said_next() -> None:
     ]
 
 
-def test_names_are_shown_only_among_several() -> None:
-    before = history(Exchange("Ana", "hello", "Hi."))
-    assert shown(before, "Ben", "me too") == [
+def test_names_are_shown_from_the_second_speaker_on() -> None:
+    before = history(Exchange("Ana", "hello", "Hi."), Exchange("Ben", "me too", "Hi."))
+    assert shown(before, "Ana", "how are you") == [
         ("system", "Be brief."),
-        ("user", "Ana: hello"),
+        ("user", "hello"),
         ("assistant", "Hi."),
         ("user", "Ben: me too"),
+        ("assistant", "Hi."),
+        ("user", "Ana: how are you"),
     ]
 
 
@@ -99,9 +101,10 @@ def test_roles_alternate_and_nothing_is_lost(
     assert roles[1::2] == ["user"] * len(roles[1::2])
     assert roles[2::2] == ["assistant"] * len(roles[2::2])
     assert roles[-1] == "user"
-    several = len({e.speaker for e in exchanges} | {"Ana"}) > 1
-    said = [f"{e.speaker}: {e.said}" if several else e.said for e in exchanges]
-    said.append(f"Ana: {text}" if several else text)
+    said = []
+    for count, e in enumerate([*exchanges, Exchange("Ana", text, "")], 1):
+        several = len({e.speaker, *(past.speaker for past in exchanges[:count])}) > 1
+        said.append(f"{e.speaker}: {e.said}" if several else e.said)
     users = [m.content for m in messages if m.role == "user"]
     assert "\n".join(users) == "\n".join(said)
     assert [m.content for m in messages if m.role == "assistant"] == [

@@ -65,6 +65,7 @@ async def test_a_reply_and_what_was_asked() -> None:
         "temperature": 0.3,
         "top_p": 0.5,
         "stream": True,
+        "stream_options": {"include_usage": True},
     }
 
 
@@ -97,7 +98,7 @@ async def test_only_speech_is_sent() -> None:
         (0, "Yes"),
     )
     async with open_llm(Answer(pieces=pieces)) as (llm, _):
-        assert await ask(llm) == ["<think>no</think>", "Yes"]
+        assert await ask(llm) == ["Yes"]
 
 
 @pytest.mark.parametrize("cut_bytes", [1, 3, 7, 1000])
@@ -196,7 +197,7 @@ async def test_a_kept_connection_that_died_is_replaced() -> None:
 
 
 async def test_a_server_that_always_hangs_up() -> None:
-    async with open_llm(Answer(hang_up=True)) as (llm, server):
+    async with open_llm(Answer(hang_up=True), retry_budget_s=0) as (llm, server):
         said, error = await ask_and_fail(llm)
         assert said == []
         assert server.url in error.message
@@ -222,7 +223,8 @@ async def test_a_server_that_always_hangs_up() -> None:
     ],
 )
 async def test_faults(answer: Answer, said: list[str], message: str) -> None:
-    async with open_llm([answer, says("Again.")]) as (llm, server):
+    script = [answer, says("Again.")]
+    async with open_llm(script, usage=False) as (llm, server):
         pieces, error = await ask_and_fail(llm)
         assert pieces == said
         with pytest.raises(ProviderError, match=message):

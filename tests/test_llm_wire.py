@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from providers.http_words import error_message
 from providers.llm import chat_wire
 from providers.llm.chat_wire import Chunk, WireError
 from trioagent.interfaces import Message
@@ -30,10 +31,11 @@ JSON = st.recursive(
         ("<html>\n  Bad   Gateway", "<html> Bad Gateway"),
         ("", ""),
         ("x" * 400, "x" * 300 + "…"),
+        ("[" * 99_999, "[" * 300 + "…"),
     ],
 )
 def test_error_messages(body: str, message: str) -> None:
-    assert chat_wire.error_message(body) == message
+    assert error_message(body) == message
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,7 @@ def test_error_messages(body: str, message: str) -> None:
         ('{"models": []}', []),
         ("[]", []),
         ("<html>", []),
+        ("[" * 99_999, []),
     ],
 )
 def test_model_names(body: str, names: list[str]) -> None:
@@ -60,7 +63,7 @@ def test_model_names(body: str, names: list[str]) -> None:
             Chunk("a", is_last=True),
         ),
         ({"delta": None, "finish_reason": "stop"}, Chunk(is_last=True)),
-        ({"delta": {"content": None, "reasoning": "hm"}}, Chunk()),
+        ({"delta": {"content": None, "reasoning": "hm"}}, Chunk(is_thought=True)),
     ],
 )
 def test_chunks(choice: dict[str, Any], chunk: Chunk) -> None:

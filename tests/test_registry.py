@@ -59,7 +59,8 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_all() -> None:
     assert str(caught.value).startswith(
         'no asr provider is called "shepra"; did you mean "sherpa"?'
     )
-    assert "pocketsphinx, sherpa" in caught.value.hint
+    for name in ("pocketsphinx", "sherpa"):
+        assert name in caught.value.hint
 
 
 def test_a_failing_import_names_package_and_error(site: Path) -> None:

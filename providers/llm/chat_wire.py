@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trioagent.interfaces import Message
 
 END = "[DONE]"
-_SHOWN_CHARS = 300
+_THOUGHT_KEYS = ("reasoning", "reasoning_content")
 
 
 class WireError(Exception):
@@ -32,17 +32,30 @@ class WireError(Exception):
 
 
 @attrs.frozen
+class Usage:
+    """What a reply cost, as the server counts it.
+
+    `cached_tokens` are those of the prompt that it still knew from an earlier one,
+    `thought_tokens` those of the completion that nobody hears.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    thought_tokens: int = 0
+
+
+@attrs.frozen
 class Chunk:
-    """An event of a reply: its text, which may be empty, and whether it is the last."""
+    """An event of a reply: its text, which may be empty, and whether it is the last.
+
+    `is_thought` is whether it has a thought in a field of its own.
+    """
 
     text: str = ""
     is_last: bool = False
-
-
-def shorten(text: str) -> str:
-    """Fit for an error message: one line of bounded length."""
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN_CHARS else line[:_SHOWN_CHARS] + "…"
+    is_thought: bool = False
+    usage: Usage | None = None
 
 
 def request_body(
@@ -50,15 +63,16 @@ def request_body(
 ) -> dict[str, Any]:
     """The body of a request; `extra` wins over `settings`.
 
-    OpenAI's newer models refuse `max_tokens` beside `max_completion_tokens`.
+    OpenAI's newer models refuse `max_tokens` beside `max_completion_tokens`. What is
+    empty in `settings` is left out.
     """
     body = {
         "messages": [{"role": m.role, "content": _sendable(m)} for m in messages],
-        **settings,
+        **{key: value for key, value in settings.items() if value not in ("", [], {})},
         **extra,
         "stream": True,
     }
-    if "max_completion_tokens" in extra:
+    if "max_completion_tokens" in body:
         body.pop("max_tokens", None)
     return body
 
@@ -71,7 +85,8 @@ def _sendable(message: Message) -> str:
 def read_chunk(data: str) -> Chunk:
     """Read the data of one server-sent event.
 
-    Thoughts (`reasoning`, `reasoning_content`), roles and usage have no text.
+    Thoughts (`reasoning`, `reasoning_content`), roles and usage have no text. Usage
+    may come in an event of its own, in the last one or in each.
 
     Raises:
         WireError: the event is an error, or nothing that this protocol knows.
@@ -86,15 +101,16 @@ def read_chunk(data: str) -> Chunk:
     choices = event.get("choices")
     if not isinstance(choices, list):
         raise WireError("sent what is no chat completion", data)
+    usage = _read_usage(event.get("usage"))
     if not choices:
-        return Chunk()
-    return _read_choice(choices[0], data)
+        return Chunk(usage=usage)
+    return attrs.evolve(_read_choice(choices[0], data), usage=usage)
 
 
 def _parse(data: str) -> dict[str, Any]:
     try:
         event = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WireError("sent what is no JSON", data) from error
     if not isinstance(event, dict):
         raise WireError("sent what is no chat completion", data)
@@ -102,31 +118,42 @@ def _parse(data: str) -> dict[str, Any]:
 
 
 def _read_choice(choice: object, data: str) -> Chunk:
-    if isinstance(choice, dict):
-        delta = choice.get("delta") or {}
-        text = delta.get("content") or "" if isinstance(delta, dict) else None
-        if isinstance(text, str):
-            return Chunk(text, is_last=bool(choice.get("finish_reason")))
-    raise WireError("sent what is no chat completion", data)
+    delta = (choice.get("delta") or {}) if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(delta, dict):
+        raise WireError("sent what is no chat completion", data)
+    text = delta.get("content") or ""
+    if not isinstance(text, str):
+        raise WireError("sent what is no chat completion", data)
+    return Chunk(
+        text,
+        is_last=bool(choice.get("finish_reason")),
+        is_thought=any(delta.get(key) for key in _THOUGHT_KEYS),
+    )
 
 
-def error_message(body: str) -> str:
-    """What an error body says, for people: servers wrap it in different ways."""
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return shorten(body)
-    for key in ("error", "message", "detail"):
-        while isinstance(value, dict) and value.get(key):
-            value = value[key]
-    return shorten(value if isinstance(value, str) else json.dumps(value))
+def _read_usage(usage: object) -> Usage | None:
+    if not isinstance(usage, dict):
+        return None
+    return Usage(
+        prompt_tokens=_count(usage, "prompt_tokens"),
+        cached_tokens=_count(usage, "prompt_tokens_details", "cached_tokens"),
+        completion_tokens=_count(usage, "completion_tokens"),
+        thought_tokens=_count(usage, "completion_tokens_details", "reasoning_tokens"),
+    )
+
+
+def _count(value: object, *keys: str) -> int:
+    """A number in nested tables; 0 where there is none."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, int) else 0
 
 
 def model_names(body: str) -> list[str]:
     """The names in the answer to GET /models; none if it is something else."""
     try:
         listing = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     entries = listing.get("data") if isinstance(listing, dict) else None
     if not isinstance(entries, list):

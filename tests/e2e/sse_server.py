@@ -40,6 +40,7 @@ class Answer:
             the end of the body; the connection closed in the middle of the body;
             nothing more, for ever; or `[DONE]` and a body that never ends.
         status: Other than 200: `error` is the answer's JSON body.
+        headers: More of them, with such a status.
         headers_delay_s: How long the answer's first byte takes.
         hang_up: Close the connection instead of answering.
         cut_bytes: Write the event stream in parts of so many bytes.
@@ -50,6 +51,7 @@ class Answer:
     ending: Literal["full", "finish", "done", "none", "cut", "stall", "linger"] = "full"
     status: int = 200
     error: object = None
+    headers: Sequence[tuple[str, str]] = ()
     headers_delay_s: float = 0.0
     hang_up: bool = False
     cut_bytes: int = 1 << 16
@@ -174,7 +176,7 @@ class _Connection:
             if answer.status == 200:
                 await self._send_stream(answer)
             else:
-                await self._send_json(answer.status, answer.error)
+                await self._send_json(answer.status, answer.error, answer.headers)
             nursery.cancel_scope.cancel()
         return True
 
@@ -192,11 +194,14 @@ class _Connection:
         if data:
             await self._stream.send_all(data)
 
-    async def _send_json(self, status: int, value: object) -> None:
+    async def _send_json(
+        self, status: int, value: object, more: Sequence[tuple[str, str]] = ()
+    ) -> None:
         body = json.dumps(value).encode()
         headers = [
             ("content-type", "application/json"),
             ("content-length", str(len(body))),
+            *more,
         ]
         await self._send(h11.Response(status_code=status, headers=headers))
         await self._send(h11.Data(data=body))

@@ -95,7 +95,7 @@ async def test_a_question_is_answered_and_remembered(tmp_path: Path) -> None:
     assert first[0].ttfa_ms is not None
     assert 100 < first[0].ttfa_ms < 5000
     assert _prompt(server) == [
-        ("user", "ana: what is the weather in london"),
+        ("user", "what is the weather in london"),
         ("assistant", "book a flight to paris"),
         ("user", "bob: what time is it"),
     ]

@@ -61,12 +61,16 @@ class History:
         """The messages that ask for a reply to what `speaker` says now.
 
         Roles alternate whatever happened: what nobody answered is joined with what
-        was said next.
+        was said next. Names stand before what is said from the second speaker on, and
+        not before what was said until then: a prompt only goes on from the one before
+        it, because a server's prefix cache is lost where they differ.
         """
         turns = [*self._exchanges, Exchange(speaker, text, "")]
-        several = len({turn.speaker for turn in turns}) > 1
+        speakers: set[str] = set()
         messages = [Message("system", self.system_prompt)]
         for turn in turns:
+            speakers.add(turn.speaker)
+            several = len(speakers) > 1
             said = f"{turn.speaker}: {turn.said}" if several else turn.said
             if messages[-1].role == "user":
                 said = f"{messages.pop().content}\n{said}"
