@@ -277,16 +277,9 @@ OUTCOMES = {
     "reply_breaks_off": [["failed"]],
     "phrase_fails": [["failed"]],
     "model_crashes": [["failed"]],
-    # The notice is interrupted: Ana still speaks.
-    "recognizer ProviderError at open": [
-        ["interrupted: barge-in", "answered"],
-        ["answered"],
-    ],
+    "recognizer ProviderError at open": [["failed"], ["answered"]],
     "recognizer RuntimeError at open": [["failed"], ["answered"], ["answered"]],
-    "recognizer ProviderError at feed": [
-        ["interrupted: barge-in", "answered"],
-        ["answered"],
-    ],
+    "recognizer ProviderError at feed": [["failed"], ["answered"]],
     "recognizer RuntimeError at feed": [["failed"], ["answered"], ["answered"]],
     "recognizer ProviderError at finish": [["failed"], ["answered"]],
     "recognizer RuntimeError at finish": [["failed"], ["answered"]],

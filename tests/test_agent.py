@@ -17,6 +17,7 @@ from tests.scene import CONFIG, WORD_S, Scene, running
 from trioagent.config import BargeInConfig
 from trioagent.errors import ProviderError
 from trioagent.interfaces import (
+    HEARING_RATE_HZ,
     LinkLost,
     Speaker,
     SpeakerLeft,
@@ -344,3 +345,24 @@ async def test_a_bug_in_a_part_ends_the_turn_and_not_the_agent(
     # What nobody answered stands before it in the prompt.
     assert scene.spoken == "you said hello again please."
     assert "ValueError: a bug" in caplog.text
+
+
+async def test_a_recognizer_that_fails_in_mid_sentence_is_excused_once_at_its_end(
+    autojump_clock: MockClock,
+) -> None:
+    """The rest of the sentence is no new turn, and is not talked over."""
+    scene = Scene()
+    async with running(scene):
+        with_an_end = scene.words("tell me a very long story about the green door")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scene.room.say, ANA, with_an_end)
+            await trio.sleep(1.0)
+            scene.recognizer.fail = ProviderError("gone")
+            await trio.sleep(1.0)
+            scene.recognizer.fail = None
+        await trio.sleep(8)
+    assert scene.spoken == CONFIG.agent.failure_notice
+    assert {number for number, _ in scene.events} == {1}
+    assert scene.names(1).count("provider_failed") == 1
+    assert scene.find("first_frame").t > len(with_an_end) / HEARING_RATE_HZ - 0.1
+    assert scene.idle()

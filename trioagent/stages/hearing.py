@@ -66,6 +66,7 @@ class Hearing:
     _stable: StablePrefix = attrs.field(init=False)
     _prefix: str = ""
     _ended: bool = False
+    _deaf: bool = False
     _pending: deque[Pcm] = attrs.Factory(deque)
     _arrived: trio.Event = attrs.Factory(trio.Event)
     _wait: trio.CancelScope = attrs.Factory(trio.CancelScope)
@@ -78,6 +79,11 @@ class Hearing:
     def text(self) -> str:
         """All words of the turn so far."""
         return f"{self.earlier} {self._hypothesis}".strip()
+
+    def deafen(self) -> None:
+        """The recognizer failed: from now on, only the end of the utterance matters."""
+        self._deaf = True
+        self._pending.clear()
 
     # --- following packets and timers --------------------------------------------
 
@@ -135,6 +141,9 @@ class Hearing:
 
     async def _pause(self, transcripts: trio.MemorySendChannel[Transcript]) -> bool:
         """Tell of the pause; True if that took time, in which all may have changed."""
+        if self._deaf:
+            self.claim.quiet()
+            return False
         if not self._flushed:
             self._flushed = True
             self._queue(np.zeros(int(FLUSH_S * HEARING_RATE_HZ), np.int16))
@@ -177,6 +186,8 @@ class Hearing:
         self._take_hypothesis(await stream.finish())
 
     def _queue(self, pcm: Pcm) -> None:
+        if self._deaf:
+            return
         self._pending.append(pcm)
         self._arrived.set()
 

@@ -56,9 +56,20 @@ class Listening:
     async def _hear_out(
         self, audio: Utterance, transcripts: trio.MemorySendChannel[Transcript]
     ) -> str:
-        """Follow one utterance to its end; return all words of the turn."""
+        """Follow one utterance to its end; return all words of the turn.
+
+        Also if the recognizer fails before: the rest of a sentence is no new utterance.
+        """
         hearing = Hearing(self.config, self.journal, self.claim, self._earlier)
-        async with self.recognizer.stream() as stream, trio.open_nursery() as nursery:
+        failure: ProviderError | None = None
+        async with trio.open_nursery() as nursery:
             nursery.start_soon(hearing.follow, audio, transcripts, name="follow audio")
-            await hearing.recognize(stream, transcripts)
+            try:
+                async with self.recognizer.stream() as stream:
+                    await hearing.recognize(stream, transcripts)
+            except* ProviderError as group:
+                failure = first_error(group)
+                hearing.deafen()
+        if failure is not None:
+            raise failure
         return hearing.text
