@@ -57,7 +57,7 @@ def test_the_example_has_every_key() -> None:
 
 def test_the_providers_read_their_tables_of_the_example(tmp_path: Path) -> None:
     # `# key = value` and `# [table]` are what a reader takes the # away from.
-    line = re.compile(r"^# (?=\[\w+\.\w+\]$|\w+ = )", re.MULTILINE)
+    line = re.compile(r"^# (?=\[\w+\.[\w-]+\]$|\w+ = )", re.MULTILINE)
     text = line.sub("", EXAMPLE.read_text())
     file = tmp_path / "config.toml"
     file.write_text(text)
@@ -69,7 +69,7 @@ def test_the_providers_read_their_tables_of_the_example(tmp_path: Path) -> None:
             where = f"config.toml: {kind}.{name}"
             assert structure_options(options, table, where) == options(), where
             read.add(f"[{kind}.{name}]")
-    assert read == set(re.findall(r"^\[\w+\.\w+\]$", text, re.MULTILINE)) != set()
+    assert read == set(re.findall(r"^\[\w+\.[\w-]+\]$", text, re.MULTILINE)) != set()
 
 
 def test_no_file_is_the_defaults() -> None:

@@ -58,8 +58,8 @@ class Espeak:
     async def synthesize(self, phrase: str, audio: Outlet[Speech]) -> None:
         """Send `phrase` as speech, some 50 ms at a time, with its words.
 
-        A phrase of nothing but punctuation has no audio. If cancelled, the thread has
-        stopped before this returns.
+        A phrase of nothing but punctuation or emoji has no audio. If cancelled, the
+        thread has stopped before this returns.
         """
         await trio.lowlevel.checkpoint()
         at_sample = 0
@@ -140,7 +140,8 @@ def _parts(phrase: str) -> Iterator[tuple[int, str]]:
     # Control characters can be commands to the library, and NUL would end the text.
     safe = "".join(" " if unicodedata.category(x) == "Cc" else x for x in phrase)
     for match in _PART.finditer(safe):
-        if not all(unicodedata.category(x)[0] in "PZC" for x in match[0]):
+        # The library knows names of emoji; alone they are nothing to say.
+        if any(character.isalnum() for character in match[0]):
             yield match.start(), match[0]
 
 

@@ -28,6 +28,7 @@ _AUDIO_OUTPUT_SYNCHRONOUS = 2
 _INITIALIZE_DONT_EXIT = 0x8000
 _CHARS_UTF8 = 1
 _POS_CHARACTER = 1
+_PHONEMES_IPA = 2
 _RATE, _PITCH = 1, 3
 _EVENT_LIST_TERMINATED, _EVENT_WORD = 0, 1
 _BUFFER_MS = 50
@@ -99,6 +100,10 @@ class Library:
             *(c.c_char_p, c.c_size_t, c.c_uint, c.c_int),
             *(c.c_uint, c.c_uint, c.c_void_p, c.c_void_p),
         )
+        self._c.espeak_TextToPhonemes.argtypes = (
+            *(c.POINTER(c.c_char_p), c.c_int, c.c_int),
+        )
+        self._c.espeak_TextToPhonemes.restype = c.c_char_p
         self._c.espeak_ListVoices.restype = c.POINTER(c.POINTER(_VoiceEntry))
         data = data_path.encode() if data_path else None
         self.rate_hz: int = self._c.espeak_Initialize(
@@ -139,6 +144,24 @@ class Library:
             raise raised
         if status != 0:
             raise ProviderError(f"espeak-ng cannot speak this: status {status}")
+
+    def phonemes(self, text: str, voice: Voice) -> str:
+        """Give the phonemes of `text` in IPA; punctuation is lost.
+
+        Raises:
+            ProviderUnavailable: there is no such voice.
+        """
+        rest = c.c_char_p(text.encode(errors="replace"))
+        parts = []
+        with self._lock:
+            self._select(voice)
+            # Each call takes one clause, and moves the pointer behind it.
+            while rest.value:
+                spoken = self._c.espeak_TextToPhonemes(
+                    c.byref(rest), _CHARS_UTF8, _PHONEMES_IPA
+                )
+                parts.append((spoken or b"").decode(errors="replace"))
+        return " ".join(part for part in parts if part)
 
     def _select(self, voice: Voice) -> None:
         """Loading a voice costs some 30 ms, so only when it is another."""

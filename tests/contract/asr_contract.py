@@ -1,11 +1,14 @@
 """What every recognizer must do, whatever it understands.
 
-A recognizer's test module gives two `Sample`s and runs each function of `CONTRACT`.
+A module `cases_asr_*.py` beside this one has a list `CASES`: how recognizers are
+opened, and two `Sample`s that they know. `test_asr.py` runs each requirement on each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import attrs
 import numpy as np
@@ -16,6 +19,8 @@ from tests.helpers_speech import frames, silence, words
 from trioagent.interfaces import Pcm, Recognizer, RecognizerStream
 
 FRAME_SAMPLES = 320
+LAG_S = 0.3
+"""How long a hypothesis may take that comes by itself."""
 
 
 @attrs.frozen(eq=False)
@@ -35,24 +40,80 @@ class Sample:
 Requirement = Callable[[Recognizer, Sample, Sample], Awaitable[None]]
 
 
+@attrs.frozen(eq=False)
+class Case:
+    """A recognizer to be tested.
+
+    Attributes:
+        name: Of the provider, and of what is behind it.
+        open: Opens it; the folder is for files of its own.
+        samples: Make what one speaker says, and another. They may skip the test.
+        shows_partials: It gives hypotheses before the utterance ends.
+        partials_lag: They come while somebody speaks, but not with the audio that they
+            are made from.
+    """
+
+    name: str
+    open: Callable[[Path], AbstractAsyncContextManager[Recognizer]]
+    samples: Callable[[], tuple[Sample, Sample]]
+    shows_partials: bool = True
+    partials_lag: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
 async def transcribe(recognizer: Recognizer, pcm: Pcm) -> str:
     async with recognizer.stream() as stream:
         await stream.feed(pcm)
         return await stream.finish()
 
 
-async def understands_and_shows_partials(
+async def understands_frame_by_frame(
+    recognizer: Recognizer, one: Sample, _other: Sample
+) -> None:
+    async with recognizer.stream() as stream:
+        for piece in frames(one.pcm, FRAME_SAMPLES):
+            await stream.feed(piece)
+        final = await stream.finish()
+    assert one.is_heard_in(final)
+    assert final == final.strip()
+
+
+async def shows_partials(recognizer: Recognizer, one: Sample, _other: Sample) -> None:
+    async with recognizer.stream() as stream:
+        pieces = frames(one.pcm, FRAME_SAMPLES)
+        partials = [await stream.feed(piece) for piece in pieces]
+        await stream.finish()
+    assert partials[0] == ""
+    counts = {len(words(partial)) for partial in partials}
+    assert len(counts) > 2, "the hypothesis grows while somebody speaks"
+
+
+async def shows_partials_in_time(
+    recognizer: Recognizer, one: Sample, _other: Sample
+) -> None:
+    async with recognizer.stream() as stream:
+        partials = [""]
+        for piece in frames(one.pcm, 10 * FRAME_SAMPLES):
+            partials.append(await stream.feed(piece))
+            with trio.move_on_after(LAG_S):
+                while partials[-1] == partials[-2]:
+                    await trio.sleep(0.005)
+                    partials[-1] = await stream.feed(silence(0))
+        final = await stream.finish()
+    counts = {len(words(partial)) for partial in partials}
+    assert len(counts) > 2, "the hypothesis grows while somebody speaks"
+    assert one.is_heard_in(final)
+
+
+async def shows_nothing_before_the_end(
     recognizer: Recognizer, one: Sample, _other: Sample
 ) -> None:
     async with recognizer.stream() as stream:
         pieces = frames(one.pcm, FRAME_SAMPLES)
-        partials = [await stream.feed(piece) for piece in pieces]
-        final = await stream.finish()
-    assert one.is_heard_in(final)
-    assert final == final.strip()
-    assert partials[0] == ""
-    counts = {len(words(partial)) for partial in partials}
-    assert len(counts) > 2, "the hypothesis grows while somebody speaks"
+        assert {await stream.feed(piece) for piece in pieces} == {""}
+        assert one.is_heard_in(await stream.finish())
 
 
 async def hears_nothing_in_nothing(
@@ -193,9 +254,8 @@ async def may_be_cancelled_while_it_finishes(
 
 
 CONTRACT: list[Requirement] = [
-    understands_and_shows_partials,
+    understands_frame_by_frame,
     hears_nothing_in_nothing,
-    repeats_the_hypothesis_without_new_audio,
     takes_one_feed_of_all,
     refuses_audio_after_the_end,
     keeps_two_speakers_apart,
@@ -205,3 +265,16 @@ CONTRACT: list[Requirement] = [
     forgets_an_utterance_left_unfinished,
     may_be_cancelled_while_it_finishes,
 ]
+WITH_PARTIALS: list[Requirement] = [
+    shows_partials,
+    repeats_the_hypothesis_without_new_audio,
+]
+WITH_LATE_PARTIALS: list[Requirement] = [shows_partials_in_time]
+WITHOUT_PARTIALS: list[Requirement] = [shows_nothing_before_the_end]
+
+
+def requirements(case: Case) -> list[Requirement]:
+    """All that is required of this one."""
+    if not case.shows_partials:
+        return CONTRACT + WITHOUT_PARTIALS
+    return CONTRACT + (WITH_LATE_PARTIALS if case.partials_lag else WITH_PARTIALS)

@@ -1,0 +1,1 @@
+"""Clients of Wyoming servers: what the recognizer and the synthesizer share."""

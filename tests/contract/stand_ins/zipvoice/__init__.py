@@ -1,0 +1,1 @@
+"""Stands in for LuxTTS's package, which has no weights here: see luxvoice."""

@@ -1,0 +1,1 @@
+"""Our models behind the Wyoming protocol, for other processes and other programs."""

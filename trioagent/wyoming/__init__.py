@@ -1,0 +1,1 @@
+"""The Wyoming protocol: frames, addresses and connections, for clients and servers."""
