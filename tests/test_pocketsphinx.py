@@ -11,7 +11,7 @@ import trio
 from providers.asr import pocketsphinx
 from providers.asr.pocketsphinx_child import start_child
 from providers.asr.pocketsphinx_worker import FEED
-from tests.asr_contract import CONTRACT, Requirement, Sample, transcribe
+from tests.contract.asr_contract import transcribe
 from tests.helpers_speech import (
     SMALL_MODEL_SENTENCES,
     recording,
@@ -49,13 +49,6 @@ async def english() -> AsyncGenerator[Recognizer]:
     """The recognizer as it is without a configuration."""
     async with pocketsphinx.PROVIDER.open(pocketsphinx.Options()) as recognizer:
         yield recognizer
-
-
-@pytest.mark.parametrize("requirement", CONTRACT)
-async def test_contract(recognizer: Recognizer, requirement: Requirement) -> None:
-    one = Sample(say(WEATHER), frozenset({"weather", "toronto"}))
-    other = Sample(say("one two three four five"), frozenset({"three", "four", "five"}))
-    await requirement(recognizer, one, other)
 
 
 async def test_commands_of_people_at_close_microphones(english: Recognizer) -> None:

@@ -16,7 +16,7 @@ import trio
 from providers.asr import pocketsphinx, pocketsphinx_child
 from providers.asr.pocketsphinx_child import start_child
 from providers.asr.pocketsphinx_worker import FEED, FINISH, REPLY, REQUEST
-from tests.asr_contract import transcribe
+from tests.contract.asr_contract import transcribe
 from tests.helpers_speech import (
     say,
     silence,

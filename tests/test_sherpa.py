@@ -15,7 +15,7 @@ import trio
 
 from providers.asr import sherpa
 from providers.asr.sherpa_batch import PIECE_SAMPLES
-from tests.asr_contract import CONTRACT, Requirement, Sample, transcribe
+from tests.contract.asr_contract import transcribe
 from tests.helpers_speech import TINY_MODEL, frames, recordings, say, silence
 from trioagent.errors import ProviderError, ProviderUnavailable
 from trioagent.offload import InlineOffload, ThreadOffload
@@ -47,13 +47,6 @@ async def recognizer() -> AsyncGenerator[Recognizer]:
         sherpa.Options(model=str(TINY_MODEL))
     ) as recognizer:
         yield recognizer
-
-
-@pytest.mark.parametrize("requirement", CONTRACT)
-async def test_contract(recognizer: Recognizer, requirement: Requirement) -> None:
-    one = Sample(say(SENTENCES[0]), frozenset({"fan", "kitchen"}))
-    other = Sample(say(SENTENCES[1]), frozenset({"weather", "paris", "tomorrow"}))
-    await requirement(recognizer, one, other)
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)

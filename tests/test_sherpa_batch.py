@@ -16,7 +16,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from providers.asr import sherpa
 from providers.asr.sherpa_batch import PIECE_SAMPLES
-from tests.asr_contract import transcribe
+from tests.contract.asr_contract import transcribe
 from tests.helpers_speech import TINY_MODEL, frames, say
 from tests.leaks import no_tasks_left
 from trioagent.errors import ProviderError
@@ -38,6 +38,17 @@ SENTENCES = [
     "the meeting with carol is friday at ten",
     "set a timer for five minutes",
     "i do not like coffee",
+]
+SIXTEEN = [
+    *SENTENCES,
+    "turn off the radio in the bedroom",
+    "is it warm today",
+    "good morning",
+    "thank you very much",
+    "what day is it",
+    "where is alice",
+    "i live in madrid",
+    "set a timer",
 ]
 
 
@@ -94,7 +105,7 @@ def native(stream: sherpa.SherpaStream) -> object:
     return stream._utterance.stream
 
 
-async def test_eight_speakers_at_once_get_each_their_own_words(
+async def test_sixteen_speakers_at_once_get_each_their_own_words(
     recognizer: sherpa.SherpaRecognizer, offload: ThreadOffload
 ) -> None:
     heard: dict[str, str] = {}
@@ -109,9 +120,9 @@ async def test_eight_speakers_at_once_get_each_their_own_words(
             heard[sentence] = await stream.finish()
 
     async with no_tasks_left(), trio.open_nursery() as nursery:
-        for sentence in SENTENCES:
+        for sentence in SIXTEEN:
             nursery.start_soon(speak, sentence)
-    assert heard == {sentence: sentence for sentence in SENTENCES}
+    assert heard == {sentence: sentence for sentence in SIXTEEN}
     assert not offload.busy
 
 

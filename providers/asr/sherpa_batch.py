@@ -64,9 +64,12 @@ class Job:
 class Batcher:
     """Decodes for callers that come at any time; each waits for its own audio only."""
 
-    def __init__(self, decoder: Decoder, offload: Offload) -> None:
+    def __init__(
+        self, decoder: Decoder, offload: Offload, provider: str = "sherpa"
+    ) -> None:
         self._decoder = decoder
         self._offload = offload
+        self._provider = provider
         # Tasks add and remove; the thread only copies it, once per round.
         self._jobs: list[Job] = []
         self._led = False
@@ -95,7 +98,7 @@ class Batcher:
             if job in self._jobs:
                 self._jobs.remove(job)
         if job.error is not None:
-            raise _translated(job.error) from job.error
+            raise self._translated(job.error) from job.error
         return job.text
 
     async def _lead(self) -> None:
@@ -103,7 +106,7 @@ class Batcher:
         try:
             await self._offload(self._run_until_one_is_done)
         except RuntimeError as error:  # there is no thread to be had
-            raise _translated(error) from error
+            raise self._translated(error) from error
         finally:
             # A cancelled leader's thread may still be at work. The next leader's call
             # waits for its end, and finds in the list whom it has served since.
@@ -142,6 +145,5 @@ class Batcher:
             job.taken += len(piece)
         return job.utterance.stream
 
-
-def _translated(error: RuntimeError) -> ProviderError:
-    return ProviderError(f"sherpa: decoding failed: {error}")
+    def _translated(self, error: RuntimeError) -> ProviderError:
+        return ProviderError(f"{self._provider}: decoding failed: {error}")

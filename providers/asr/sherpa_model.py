@@ -1,62 +1,76 @@
-"""A folder with a streaming transducer, examined before sherpa-onnx may open it.
+"""A folder with a streaming model, recognized by its files and examined.
 
-sherpa-onnx ends the whole process (exit status 255) when a model lacks something that
-it expects. So everything that it is known to check is checked here first.
+sherpa-onnx ends the whole process when a model lacks something that it expects. So
+everything that it is known to check is checked here, before it may open the model.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import attrs
 
-from providers.asr.onnx_header import NotOnnx, OnnxHeader, read_header
-from trioagent.errors import ProviderUnavailable
-
-DOWNLOAD_HINT = "docs/models.md says which models fit and where to get them."
-
-MS_PER_FEATURE_FRAME = 10
-
-# What sherpa-onnx reads from the encoder of a NeMo streaming transducer, all of it
-# numbers. `normalize_type` must be there too, but may be empty.
-NEMO_NUMBERS = (
-    "vocab_size",
-    "window_size",
-    "chunk_shift",
-    "subsampling_factor",
-    "pred_rnn_layers",
-    "pred_hidden",
-    *(f"cache_last_channel_dim{n}" for n in (1, 2, 3)),
-    *(f"cache_last_time_dim{n}" for n in (1, 2, 3)),
+from providers.asr.sherpa_metadata import (
+    DOWNLOAD_HINT,
+    Geometry,
+    examine_icefall,
+    examine_nemo,
+    examine_nemo_ctc,
+    require,
+    require_numbers,
+    unusable,
 )
-ICEFALL_TYPES = ("conformer", "ebranchformer", "lstm", "zipformer", "zipformer2")
-ZIPFORMER2_KEYS = (
-    "encoder_dims",
-    "query_head_dims",
-    "value_head_dims",
-    "num_heads",
-    "num_encoder_layers",
-    "cnn_module_kernels",
-    "left_context_len",
-    "T",
-    "decode_chunk_len",
-)
-# For families whose chunk length we do not know: longer than any that is published.
-DEFAULT_CHUNK_MS = 640
+from providers.onnx_header import NotOnnx, OnnxHeader, read_header
+
+__all__ = ["DOWNLOAD_HINT", "SherpaModel", "examine"]
+
+Loader = Literal["transducer", "nemo_ctc", "zipformer2_ctc"]
+
+PARTS = ("encoder", "decoder", "joiner")
+# As NeMo's exports are called, and icefall's.
+CTC_NAMES = ("model*.onnx", "ctc*.onnx")
+CTC_BLANKS = ("<blk>", "<eps>", "<blank>")
+PARAKEET_UNIFIED = "parakeet-unified"
+# We know no chunk length of those: longer than any that is published.
+UNIFIED_CHUNK_MS, UNIFIED_WINDOW_MS, UNIFIED_FEATURES = 640, 730, 128
+TRANSDUCER_INPUTS, TRANSDUCER_OUTPUTS = 4, 4
 
 
 @attrs.frozen
 class SherpaModel:
-    """The files of a model that passed the examination."""
+    """A model that passed the examination.
 
-    encoder: Path
-    decoder: Path
-    joiner: Path
-    tokens: Path
-    family: str
-    """"nemo" (Nemotron is one), "parakeet-unified", or icefall's "zipformer2" etc."""
-    chunk_ms: int
-    """Audio that the encoder takes at a time."""
+    Attributes:
+        loader: What sherpa-onnx opens it with: `OnlineRecognizer.from_…`.
+        files: Its files by the names of the loader's parameters.
+        symbols: What is in tokens.txt, in order.
+    """
+
+    folder: Path
+    loader: Loader
+    files: dict[str, Path]
+    geometry: Geometry
+    symbols: tuple[str, ...] = attrs.field(repr=False)
+
+    @property
+    def family(self) -> str:
+        """Nemotron's is "nemo"; "nemo-ctc", or icefall's "zipformer2" etc."""
+        return self.geometry.family
+
+    @property
+    def chunk_ms(self) -> int:
+        """Audio that the model takes at a time."""
+        return self.geometry.chunk_ms
+
+    @property
+    def takes_hotwords(self) -> bool:
+        """Whether it can be decoded with hot words."""
+        return self.loader == "transducer" and self.family != PARAKEET_UNIFIED
+
+    def __str__(self) -> str:
+        many = ", many languages" if self.geometry.languages else ""
+        return f"{self.folder}: {self.family}, chunks of {self.chunk_ms} ms{many}"
 
 
 def examine(folder: Path, *, prefer_int8: bool = True) -> SherpaModel:
@@ -68,91 +82,112 @@ def examine(folder: Path, *, prefer_int8: bool = True) -> SherpaModel:
         ProviderUnavailable: names the file and what is wrong with it.
     """
     if not folder.is_dir():
-        raise _unusable(folder, "there is no such folder")
-    encoder, decoder, joiner = (
-        _find_part(folder, part, prefer_int8=prefer_int8)
-        for part in ("encoder", "decoder", "joiner")
-    )
+        raise unusable(folder, "there is no such folder")
+    is_transducer = _matches(folder, *(f"{part}*.onnx" for part in PARTS))
+    if is_transducer or not _matches(folder, *CTC_NAMES):
+        return _examine_transducer(folder, prefer_int8=prefer_int8)
+    return _examine_ctc(folder, prefer_int8=prefer_int8)
+
+
+def _examine_transducer(folder: Path, *, prefer_int8: bool) -> SherpaModel:
+    files = {
+        part: _find(folder, f"{part}*.onnx", prefer_int8=prefer_int8) for part in PARTS
+    }
     tokens = folder / "tokens.txt"
     symbols = _read_tokens(tokens)
-    encoder_header, decoder_header = _header(encoder), _header(decoder)
-    _header(joiner)
-    if decoder_header.metadata.get("streaming_model_type"):
-        family, chunk_ms = "parakeet-unified", DEFAULT_CHUNK_MS
-    elif decoder_header.outputs == 1:
-        family, chunk_ms = _examine_icefall(encoder, encoder_header)
-        _require(decoder, decoder_header, ("vocab_size", "context_size"))
+    encoder, decoder, _joiner = (_header(files[part]) for part in PARTS)
+    if decoder.metadata.get("streaming_model_type"):
+        sizes = UNIFIED_CHUNK_MS, UNIFIED_WINDOW_MS, UNIFIED_FEATURES
+        geometry = Geometry(PARAKEET_UNIFIED, *sizes)
+    elif decoder.outputs == 1:
+        geometry = examine_icefall(files["encoder"], encoder)
+        require_numbers(files["decoder"], decoder, ("vocab_size", "context_size"))
+        _check_size(tokens, symbols, int(decoder.metadata["vocab_size"]))
     else:
-        family, chunk_ms = "nemo", _examine_nemo(encoder, encoder_header)
-        vocabulary = int(encoder_header.metadata["vocab_size"])
-        _check_nemo_tokens(tokens, symbols, vocabulary)
-    return SherpaModel(encoder, decoder, joiner, tokens, family, chunk_ms)
+        geometry = examine_nemo(files["encoder"], encoder)
+        _check_nemo_decoder(files["decoder"], decoder)
+        _check_nemo_tokens(tokens, symbols, int(encoder.metadata["vocab_size"]))
+    files["tokens"] = tokens
+    return SherpaModel(folder, "transducer", files, geometry, symbols)
 
 
-def _unusable(path: Path, reason: str) -> ProviderUnavailable:
-    message = f"sherpa: {path} cannot be used: {reason}"
-    return ProviderUnavailable(message, hint=DOWNLOAD_HINT)
+def _examine_ctc(folder: Path, *, prefer_int8: bool) -> SherpaModel:
+    model = _find(folder, *CTC_NAMES, prefer_int8=prefer_int8)
+    files = {"model": model, "tokens": folder / "tokens.txt"}
+    symbols = _read_tokens(files["tokens"])
+    header = _header(model)
+    loader: Loader
+    if "window_size" in header.metadata:
+        geometry, loader = examine_nemo_ctc(model, header), "nemo_ctc"
+        vocabulary = int(header.metadata["vocab_size"])
+        _check_nemo_tokens(files["tokens"], symbols, vocabulary)
+    elif header.metadata.get("model_type") == "zipformer2":
+        found = examine_icefall(model, header)
+        geometry, loader = (
+            attrs.evolve(found, family="zipformer2-ctc"),
+            "zipformer2_ctc",
+        )
+        _check_size(files["tokens"], symbols, header.results[0].size(2))
+        if not set(CTC_BLANKS) & set(symbols):
+            names = ", ".join(CTC_BLANKS)
+            raise unusable(files["tokens"], f"it has no symbol for blank: {names}")
+    else:
+        require(model, header, ("window_size", "chunk_shift"))
+        raise AssertionError("one of them is missing")
+    return SherpaModel(folder, loader, files, geometry, symbols)
 
 
-def _find_part(folder: Path, part: str, *, prefer_int8: bool) -> Path:
-    found = sorted(folder.glob(f"{part}*.onnx"))
+def _matches(folder: Path, *patterns: str) -> list[Path]:
+    return sorted({path for pattern in patterns for path in folder.glob(pattern)})
+
+
+def _find(folder: Path, *patterns: str, prefer_int8: bool) -> Path:
+    found = _matches(folder, *patterns)
     if not found:
-        raise _unusable(folder, f"it holds no {part}.onnx or {part}*.onnx")
+        wanted = " or ".join(patterns)
+        hint = (
+            " (a streaming transducer has encoder*.onnx, decoder*.onnx, joiner*.onnx"
+            " and tokens.txt; a streaming CTC model has model*.onnx and tokens.txt)"
+        )
+        raise unusable(folder, f"it holds no {wanted}{hint}")
     preferred = [path for path in found if (".int8." in path.name) == prefer_int8]
     chosen = preferred or found
     if len(chosen) > 1:
         names = ", ".join(path.name for path in chosen)
-        raise _unusable(folder, f"it holds several models, keep one of: {names}")
+        raise unusable(folder, f"it holds several models, keep one of: {names}")
     return chosen[0]
 
 
 def _header(path: Path) -> OnnxHeader:
     try:
-        return read_header(path)
+        header = read_header(path)
     except NotOnnx as error:
-        raise _unusable(path, f"not a whole ONNX file, {error}") from error
+        raise unusable(path, f"not a whole ONNX file, {error}") from error
     except OSError as error:
-        raise _unusable(path, error.strerror or str(error)) from error
+        raise unusable(path, error.strerror or str(error)) from error
+    if not header.inputs or not header.results:
+        raise unusable(path, "its graph has no inputs or no outputs")
+    return header
 
 
-def _require(path: Path, header: OnnxHeader, keys: tuple[str, ...]) -> None:
-    missing = [key for key in keys if key not in header.metadata]
-    if missing:
-        reason = f"its metadata lacks {', '.join(missing)}: not a streaming transducer"
-        raise _unusable(path, reason)
+def _check_nemo_decoder(path: Path, header: OnnxHeader) -> None:
+    found = len(header.inputs), header.outputs
+    if found != (TRANSDUCER_INPUTS, TRANSDUCER_OUTPUTS):
+        reason = (
+            f"it has {found[0]} inputs and {found[1]} outputs, not 4 and 4:"
+            " not the decoder of a NeMo transducer"
+        )
+        raise unusable(path, reason)
 
 
-def _examine_nemo(path: Path, header: OnnxHeader) -> int:
-    _require(path, header, ("normalize_type", *NEMO_NUMBERS))
-    for key in NEMO_NUMBERS:
-        value = header.metadata[key]
-        if not value.isdecimal() or int(value) < 1:
-            raise _unusable(path, f'its metadata has {key} = "{value}", not a number')
-    return int(header.metadata["chunk_shift"]) * MS_PER_FEATURE_FRAME
-
-
-def _examine_icefall(path: Path, header: OnnxHeader) -> tuple[str, int]:
-    _require(path, header, ("model_type",))
-    family = header.metadata["model_type"]
-    if family not in ICEFALL_TYPES:
-        known = ", ".join(ICEFALL_TYPES)
-        raise _unusable(path, f'its model_type is "{family}", not one of {known}')
-    if family == "zipformer2":
-        _require(path, header, ZIPFORMER2_KEYS)
-    frames = header.metadata.get("decode_chunk_len", "")
-    if not frames.isdecimal():
-        return family, DEFAULT_CHUNK_MS
-    return family, int(frames) * MS_PER_FEATURE_FRAME
-
-
-def _read_tokens(path: Path) -> list[str]:
+def _read_tokens(path: Path) -> tuple[str, ...]:
     """Read the symbols in the order of their numbers, which must have no gap."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise _unusable(path, error.strerror or str(error)) from error
+        raise unusable(path, error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
-        raise _unusable(path, "it is not UTF-8 text") from error
+        raise unusable(path, "it is not UTF-8 text") from error
     # Not by splitlines: a symbol may be what Unicode takes for the end of a line.
     lines = text.removesuffix("\n").split("\n")
     symbols: dict[int, str] = {}
@@ -160,19 +195,28 @@ def _read_tokens(path: Path) -> list[str]:
         # The symbol itself may be a space, and then only the number is found.
         *symbol, index = line.rsplit(maxsplit=1) or [""]
         if not index.isdecimal():
-            raise _unusable(path, f'line {number} is not "symbol number": {line!r}')
+            raise unusable(path, f'line {number} is not "symbol number": {line!r}')
         symbols[int(index)] = "".join(symbol)
     if sorted(symbols) != list(range(len(lines))):
-        raise _unusable(path, f"its {len(lines)} lines are not numbered 0, 1, 2, …")
-    return [symbols[index] for index in range(len(symbols))]
+        raise unusable(path, f"its {len(lines)} lines are not numbered 0, 1, 2, …")
+    return tuple(symbols[index] for index in range(len(symbols)))
 
 
-def _check_nemo_tokens(path: Path, symbols: list[str], vocabulary: int) -> None:
+def _check_size(path: Path, symbols: tuple[str, ...], vocabulary: int) -> None:
+    if len(symbols) < vocabulary:
+        reason = (
+            f"it has {len(symbols)} symbols, but the model has a vocabulary of "
+            f"{vocabulary}: it belongs to another model"
+        )
+        raise unusable(path, reason)
+
+
+def _check_nemo_tokens(path: Path, symbols: tuple[str, ...], vocabulary: int) -> None:
     if len(symbols) != vocabulary + 1:
         reason = (
-            f"it has {len(symbols)} symbols, but the encoder has a vocabulary of "
+            f"it has {len(symbols)} symbols, but the model has a vocabulary of "
             f"{vocabulary} and a blank: it belongs to another model"
         )
-        raise _unusable(path, reason)
+        raise unusable(path, reason)
     if symbols[-1] != "<blk>":
-        raise _unusable(path, f'its last symbol is "{symbols[-1]}", not "<blk>"')
+        raise unusable(path, f'its last symbol is "{symbols[-1]}", not "<blk>"')

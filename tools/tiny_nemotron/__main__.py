@@ -13,7 +13,7 @@ import torch
 from tools.tiny_nemotron.corpus import load_corpus
 from tools.tiny_nemotron.dataset import Studio, load_recogniser, record
 from tools.tiny_nemotron.evaluate import SENTENCES, evaluate
-from tools.tiny_nemotron.export import export
+from tools.tiny_nemotron.export import CHUNK_MS, export
 from tools.tiny_nemotron.model import Transducer
 from tools.tiny_nemotron.speech import Espeak
 from tools.tiny_nemotron.train import train
@@ -32,6 +32,13 @@ def parse_options() -> argparse.Namespace:
     )
     add("--minutes", type=float, default=22, help="CPU minutes to train (%(default)s)")
     add("--seed", type=int, default=1, help="of data and weights (%(default)s)")
+    add(
+        "--chunk-ms",
+        type=int,
+        choices=(80, 160, 560, 1120),
+        default=CHUNK_MS,
+        help="audio that the encoder takes at a time (%(default)s)",
+    )
     add("--fp16", action="store_true", help="store the weights in half the space")
     add(
         "--sentences",
@@ -59,7 +66,7 @@ def main() -> None:
     rng = np.random.default_rng(options.seed)
     utterances = record(Studio(corpus, espeak, recogniser, rng), options.utterances)
     steps = train(model, utterances, options.minutes, options.seed)
-    export(model, words, options.out, fp16=options.fp16)
+    export(*(model, words, options.out), fp16=options.fp16, chunk_ms=options.chunk_ms)
     size = sum(path.stat().st_size for path in options.out.iterdir())
     print(f"wrote {options.out}: {size / 1e6:.2f} MB after {steps} steps", flush=True)
     if options.sentences:

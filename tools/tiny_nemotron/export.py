@@ -42,16 +42,22 @@ class Part:
 
 
 def export(
-    model: Transducer, words: Sequence[str], folder: Path, *, fp16: bool
+    model: Transducer,
+    words: Sequence[str],
+    folder: Path,
+    *,
+    fp16: bool,
+    chunk_ms: int = CHUNK_MS,
 ) -> None:
     """Write encoder.onnx, decoder.onnx, joiner.onnx and tokens.txt to `folder`.
 
-    With `fp16` the weights are stored in half the space and widened when loaded;
-    the arithmetic stays float32.
+    `chunk_ms` is the audio that it takes at a time, a multiple of 80. With `fp16` the
+    weights are stored in half the space and widened when loaded; the arithmetic stays
+    float32.
     """
     folder.mkdir(parents=True, exist_ok=True)
     model.eval()
-    for part in (_encoder(model), _decoder(model), _joiner(model)):
+    for part in (_encoder(model, chunk_ms), _decoder(model), _joiner(model)):
         _write(part, folder / f"{part.name}.onnx", fp16=fp16)
     lines = [f"\u2581{word} {index}\n" for index, word in enumerate(words)]
     lines.append(f"<blk> {len(words)}\n")
@@ -80,8 +86,8 @@ def _write(part: Part, path: Path, *, fp16: bool) -> None:
     onnx.save(written, path)
 
 
-def _encoder(model: Transducer) -> Part:
-    window = CHUNK_MS // FRAME_MS + CONTEXT_FRAMES
+def _encoder(model: Transducer, chunk_ms: int) -> Part:
+    window = chunk_ms // FRAME_MS + CONTEXT_FRAMES
     # Two clips, so that the exporter sees that their number may vary.
     inputs = (
         torch.randn(2, FEATURES, window),
@@ -103,7 +109,7 @@ def _encoder(model: Transducer) -> Part:
             *("cache_last_time_next", "cache_last_channel_next_len"),
         ),
         batched=True,
-        metadata=_metadata(model, window),
+        metadata=_metadata(model, window, chunk_ms),
     )
 
 
@@ -126,13 +132,13 @@ def _joiner(model: Transducer) -> Part:
     return Part("joiner", model.joiner, (frame, state), names, ("outputs",))
 
 
-def _metadata(model: Transducer, window: int) -> dict[str, str]:
+def _metadata(model: Transducer, window: int, chunk_ms: int) -> dict[str, str]:
     """Return what sherpa-onnx wants to know about the encoder."""
     values = {
         "vocab_size": model.blank,
         "window_size": window,
-        "chunk_size_ms": CHUNK_MS,
-        "chunk_shift": CHUNK_MS // FRAME_MS,
+        "chunk_size_ms": chunk_ms,
+        "chunk_shift": chunk_ms // FRAME_MS,
         "subsampling_factor": SUBSAMPLING,
         "feat_dim": FEATURES,
         "normalize_type": "",

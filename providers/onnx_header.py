@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 # Field numbers of onnx.proto: ModelProto, GraphProto, StringStringEntryProto.
 MODEL_GRAPH, MODEL_METADATA = 7, 14
-GRAPH_OUTPUT = 12
+GRAPH_INPUT, GRAPH_OUTPUT = 11, 12
 ENTRY_KEY, ENTRY_VALUE = 1, 2
+# The way from a ValueInfoProto to the sizes of its dimensions.
+INFO_NAME, INFO_TYPE = 1, 2
+TYPE_TENSOR = 1
+TENSOR_SHAPE = 2
+SHAPE_SIZE = 1
+SIZE_VALUE = 1
 
 # Protobuf's wire types.
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
@@ -30,11 +36,26 @@ class NotOnnx(Exception):
 
 
 @attrs.frozen
+class Port:
+    """An input or output of a graph; a size that is open is 0."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    def size(self, axis: int) -> int:
+        """The size along an axis; 0 where it is open or the axis is not there."""
+        return self.shape[axis] if axis < len(self.shape) else 0
+
+
+@attrs.frozen
 class OnnxHeader:
-    """A model's metadata, and how many outputs its graph has."""
+    """A model's metadata, how many outputs its graph has, and all its ports."""
 
     metadata: dict[str, str]
     outputs: int
+    inputs: tuple[Port, ...] = ()
+    results: tuple[Port, ...] = ()
+    """The outputs, in order."""
 
 
 def read_header(path: Path) -> OnnxHeader:
@@ -46,19 +67,61 @@ def read_header(path: Path) -> OnnxHeader:
     """
     size = path.stat().st_size
     metadata: dict[str, str] = {}
-    outputs = None
+    ports: dict[int, list[Port]] | None = None
     with path.open("rb") as file:
         for number, length in _fields(file, size):
             start = file.tell()
             if number == MODEL_GRAPH:
-                fields = _fields(file, start + length)
-                outputs = sum(number == GRAPH_OUTPUT for number, _ in fields)
+                ports = _ports(file, start + length)
             elif number == MODEL_METADATA:
                 key, value = _entry(file, length)
                 metadata[key] = value
-    if outputs is None:
+    if ports is None:
         raise NotOnnx("it holds no model graph")
-    return OnnxHeader(metadata, outputs)
+    inputs, results = tuple(ports[GRAPH_INPUT]), tuple(ports[GRAPH_OUTPUT])
+    return OnnxHeader(metadata, len(results), inputs, results)
+
+
+def _ports(file: BinaryIO, end: int) -> dict[int, list[Port]]:
+    """Read the inputs and outputs of the graph that ends at `end`."""
+    found: dict[int, list[Port]] = {GRAPH_INPUT: [], GRAPH_OUTPUT: []}
+    for number, length in _fields(file, end):
+        if number in found:
+            found[number].append(_port(file, file.tell() + length))
+    return found
+
+
+def _port(file: BinaryIO, end: int) -> Port:
+    name = b""
+    shape: tuple[int, ...] = ()
+    for number, length in _fields(file, end):
+        if number == INFO_NAME:
+            name = file.read(min(length, MAX_ENTRY_BYTES))
+        elif number == INFO_TYPE:
+            shape = _shape(file, file.tell() + length)
+    return Port(name.decode(errors="replace"), shape)
+
+
+def _shape(file: BinaryIO, end: int) -> tuple[int, ...]:
+    """Read a TypeProto's tensor shape; () if it has none."""
+    for wanted in (TYPE_TENSOR, TENSOR_SHAPE):
+        for number, length in _fields(file, end):
+            if number == wanted:
+                end = file.tell() + length
+                break
+        else:
+            return ()
+    sizes = []
+    for number, length in _fields(file, end):
+        if number == SHAPE_SIZE:
+            sizes.append(_size(file, file.tell() + length))
+    return tuple(sizes)
+
+
+def _size(file: BinaryIO, end: int) -> int:
+    if file.tell() == end or divmod(_varint(file), 8) != (SIZE_VALUE, VARINT):
+        return 0
+    return _varint(file)
 
 
 def _fields(file: BinaryIO, end: int) -> Iterator[tuple[int, int]]:
