@@ -11,6 +11,7 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from providers.asr.sherpa_engine import Engine, right_pad_ms
@@ -19,6 +20,7 @@ from providers.asr.sherpa_metadata import DOWNLOAD_HINT
 from providers.asr.sherpa_options import Options
 from providers.asr.sherpa_streams import SherpaRecognizer, SherpaStream, open_here
 from trioagent.errors import ProviderUnavailable
+from trioagent.models import resolve
 from trioagent.plugins import Provider
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ async def open_sherpa(options: Options) -> AsyncGenerator[Recognizer]:
     if (reason := unavailable(options)) is not None:
         hint = f"{DOWNLOAD_HINT} Then set `model` in [asr] to its folder."
         raise ProviderUnavailable(f"sherpa: {reason}", hint=hint)
+    options = attrs.evolve(options, model=str(resolve(options.model)))
     began = trio.current_time()
     opened = open_isolated(options) if options.isolate else open_here(options)
     async with opened as recognizer:

@@ -22,6 +22,7 @@ from providers.tts.clause_speaker import ClauseSpeaker
 from providers.tts.sherpa_folder import DOWNLOAD_HINT, unusable
 from trioagent.errors import ProviderError, ProviderUnavailable
 from trioagent.interfaces import Synthesizer
+from trioagent.models import resolve
 from trioagent.offload import ThreadOffload
 from trioagent.plugins import Provider
 
@@ -87,6 +88,7 @@ async def _open(options: Options) -> AsyncIterator[Synthesizer]:
     if (reason := _unavailable(options)) is not None:
         hint = f"{DOWNLOAD_HINT} Then set `model` in [tts.sherpa] to its folder."
         raise ProviderUnavailable(f"sherpa: {reason}", hint=hint)
+    options = attrs.evolve(options, model=str(resolve(options.model)))
     engine = await _loaded(options)
     offload = ThreadOffload()
     try:
