@@ -165,6 +165,7 @@ def test_a_turn_is_one_line_of_json(tmp_path: Path) -> None:
         **counts(PLAIN),
         "stale_ms": None,
         "queues": {"packets": 0, "tokens": 0, "audio_ms": 0, "dropped": 0},
+        "usage": None,
         "ledger": pytest.approx(ledger(PLAIN), abs=1e-6),
     }
     assert list(first["ledger"]) == list(WAITS)

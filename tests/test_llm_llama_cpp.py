@@ -14,7 +14,7 @@ from providers.llm.openai import PROVIDER, Options
 from tests.contract import llama_cpp
 from trioagent.decisions.history import Exchange, History
 from trioagent.errors import ProviderError, ProviderUnavailable
-from trioagent.interfaces import Message
+from trioagent.interfaces import Message, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -37,19 +37,27 @@ async def counting(**options: Any) -> AsyncIterator[ChatClient]:
 
 
 async def ask(model: ChatClient, messages: Sequence[Message] = HELLO) -> str:
+    said, _ = await ask_and_count(model, messages)
+    return said
+
+
+async def ask_and_count(
+    model: ChatClient, messages: Sequence[Message] = HELLO
+) -> tuple[str, Usage]:
     send, receive = trio.open_memory_channel[str](math.inf)
     with send, trio.fail_after(20):
-        await model.reply(messages, send)
-    return "".join([piece async for piece in receive])
+        usage = await model.reply(messages, send)
+    assert usage is not None
+    return "".join([piece async for piece in receive]), usage
 
 
 async def test_a_reply_and_its_counts() -> None:
     async with counting() as model:
-        assert await ask(model) == " one two three four"
+        said, usage = await ask_and_count(model)
+        assert said == " one two three four"
         assert model.name.startswith("counting at http://127.0.0.1:")
-        assert model.last_usage is not None
-        assert model.last_usage.completion_tokens == 4
-        assert model.last_usage.prompt_tokens > 10
+        assert usage.completion_tokens == 4
+        assert usage.prompt_tokens > 10
 
 
 async def test_options_are_understood() -> None:
@@ -71,11 +79,11 @@ async def test_a_conversation_is_read_from_the_prefix_cache() -> None:
         for number in range(6):
             speaker = "Ben" if number in (2, 3) else "Ana"
             said = f"this is question number {number}"
-            heard = await ask(model, history.prompt(speaker, said))
+            prompt = history.prompt(speaker, said)
+            heard, usage = await ask_and_count(model, prompt)
             history.add(Exchange(speaker, said, heard.strip()))
-            assert model.last_usage is not None
-            prompts.append(model.last_usage.prompt_tokens)
-            cached.append(model.last_usage.cached_tokens)
+            prompts.append(usage.prompt_tokens)
+            cached.append(usage.cached_tokens)
     end_of_prompt = len("\nassistant:") + 2
     for before, known in zip(prompts, cached[1:], strict=False):
         assert known >= before - end_of_prompt

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
-from providers.llm.chat_client import ChatClient
-from providers.llm.chat_wire import Usage
 from tests.e2e.sse_server import Answer, says
-from tests.test_llm_openai import ask, ask_and_fail, open_llm
+from tests.test_llm_openai import HELLO, ask, ask_and_fail, open_llm
+from trioagent.interfaces import Usage
 
 if TYPE_CHECKING:
     from trioagent.interfaces import LanguageModel
@@ -29,9 +30,12 @@ def event(choices: object, usage: object) -> bytes:
     return f"data: {json.dumps({'choices': choices, 'usage': usage})}\n\n".encode()
 
 
-def last_usage(llm: LanguageModel) -> Usage | None:
-    assert isinstance(llm, ChatClient)
-    return llm.last_usage
+async def usage_of(llm: LanguageModel) -> Usage | None:
+    send, receive = trio.open_memory_channel[str](math.inf)
+    with send, receive:
+        usage = await llm.reply(HELLO, send)
+        assert receive.receive_nowait().strip() == "Hi."
+        return usage
 
 
 LAST = {"index": 0, "delta": {}, "finish_reason": "stop"}
@@ -51,16 +55,14 @@ async def test_counts(tail: bytes, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     answer = Answer(pieces=((0, "Hi."), (0, tail)), ending="none")
     async with open_llm(answer) as (llm, _):
-        assert await ask(llm) == ["Hi."]
-        assert last_usage(llm) == USAGE
+        assert await usage_of(llm) == USAGE
         assert llm.name in caplog.text
         assert "cached_tokens=16" in caplog.text
 
 
 async def test_a_server_that_does_not_count() -> None:
     async with open_llm(says("Hi.")) as (llm, _):
-        await ask(llm)
-        assert last_usage(llm) is None
+        assert await usage_of(llm) is None
 
 
 async def test_counting_can_be_turned_off() -> None:
@@ -95,5 +97,4 @@ async def test_a_bad_request_is_not_blamed_on_counting() -> None:
 async def test_counts_that_are_none(usage: object) -> None:
     tail = event([LAST], usage)
     async with open_llm(Answer(pieces=((0, "Hi."), (0, tail)))) as (llm, _):
-        assert await ask(llm) == ["Hi."]
-        assert last_usage(llm) in (None, Usage())
+        assert await usage_of(llm) in (None, Usage())

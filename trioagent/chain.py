@@ -17,7 +17,7 @@ from trioagent.interfaces import LanguageModel
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trioagent.interfaces import Message, Outlet
+    from trioagent.interfaces import Message, Outlet, Usage
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +76,9 @@ class FallbackChain:
                 return
         raise self._all_failed()
 
-    async def reply(self, messages: Sequence[Message], tokens: Outlet[str]) -> None:
+    async def reply(
+        self, messages: Sequence[Message], tokens: Outlet[str]
+    ) -> Usage | None:
         """Send the pieces of the first model that has some, after its notice if due.
 
         Raises:
@@ -90,7 +92,7 @@ class FallbackChain:
                 self._served(link, messages, started=relay.started)
                 if error is not None:
                     raise error
-                return
+                return relay.usage
             self._set_down(link, error)
         raise self._all_failed()
 
@@ -170,6 +172,7 @@ class _Relay:
         self._tokens = tokens
         self._error: ProviderError | None = None
         self.started = False
+        self.usage: Usage | None = None
 
     async def run(self, notice: str) -> ProviderError | None:
         """Send the reply, `notice` before its first piece; return why it failed."""
@@ -191,7 +194,7 @@ class _Relay:
         with send:
             await trio.lowlevel.checkpoint()
             try:
-                await self._model.reply(self._messages, send)
+                self.usage = await self._model.reply(self._messages, send)
             except ProviderError as error:
                 self._error = error
 

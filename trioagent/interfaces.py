@@ -228,6 +228,20 @@ class Message:
     content: str
 
 
+@attrs.frozen
+class Usage:
+    """What a reply cost, in tokens, as the server counts them.
+
+    `cached_tokens` are those of the prompt that it still knew from an earlier one,
+    `thought_tokens` those of the completion that nobody hears.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    thought_tokens: int = 0
+
+
 class LanguageModel(Protocol):
     """Continues a conversation."""
 
@@ -244,8 +258,12 @@ class LanguageModel(Protocol):
         """
         ...
 
-    async def reply(self, messages: Sequence[Message], tokens: Outlet[str]) -> None:
+    async def reply(
+        self, messages: Sequence[Message], tokens: Outlet[str]
+    ) -> Usage | None:
         """Send the pieces of the reply into `tokens` as they come.
+
+        Return what it cost, if that is known.
 
         Does not close `tokens`. If cancelled, the request ends at once and its
         connection is closed or ready for the next one.

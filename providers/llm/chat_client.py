@@ -22,9 +22,8 @@ from trioagent.errors import ProviderError, ProviderUnavailable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from providers.llm.chat_wire import Usage
     from providers.llm.openai import Options
-    from trioagent.interfaces import Message, Outlet
+    from trioagent.interfaces import Message, Outlet, Usage
 
 _log = logging.getLogger(__name__)
 
@@ -32,10 +31,7 @@ _BAD_REQUEST = {400, 422}
 
 
 class ChatClient:
-    """A model behind /chat/completions.
-
-    `last_usage` is what the server counted for the reply that ended last.
-    """
+    """A model behind /chat/completions."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -44,7 +40,6 @@ class ChatClient:
         self._model = options.model
         self._counts = options.usage
         self._settled = False
-        self.last_usage: Usage | None = None
 
     @property
     def name(self) -> str:
@@ -83,7 +78,9 @@ class ChatClient:
             _log.warning("%s lists no model %r, but: %s", self._url, wanted, shown)
         self._model = wanted or names[0]
 
-    async def reply(self, messages: Sequence[Message], tokens: Outlet[str]) -> None:
+    async def reply(
+        self, messages: Sequence[Message], tokens: Outlet[str]
+    ) -> Usage | None:
         """Send the pieces of the reply as the server streams them, without thoughts.
 
         Until the first piece, failures that pass by themselves are tried again within
@@ -107,6 +104,7 @@ class ChatClient:
                 await trio.sleep(pause_s)
         if patience.cancelled_caught:
             raise reply.stalled(options)
+        return reply.usage
 
     def _pause_s(self, error: ProviderError, tries: Tries) -> float | None:
         """How long to wait before trying again; None if `error` is final."""
@@ -138,7 +136,6 @@ class ChatClient:
         async with self._http.events(reply.url, self._body(messages)) as events:
             await reply.pass_on(events, self._options.token_timeout_s)
             self._settled = True
-            self.last_usage = reply.usage
             if reply.usage is not None:
                 _log.info("%s: %s", self.name, reply.usage)
         reply.expect_words()

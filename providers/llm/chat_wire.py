@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from trioagent.interfaces import Usage
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,20 +31,6 @@ class WireError(Exception):
         super().__init__(what)
         self.what = what
         self.data = data
-
-
-@attrs.frozen
-class Usage:
-    """What a reply cost, as the server counts it.
-
-    `cached_tokens` are those of the prompt that it still knew from an earlier one,
-    `thought_tokens` those of the completion that nobody hears.
-    """
-
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    thought_tokens: int = 0
 
 
 @attrs.frozen

@@ -8,10 +8,9 @@ import attrs
 import trio
 
 from providers.llm import chat_wire
-from providers.llm.chat_wire import Usage
 from trioagent.decisions.spoken_text import ThinkFilter
 from trioagent.errors import ProviderError
-from trioagent.interfaces import Outlet
+from trioagent.interfaces import Outlet, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -431,6 +431,7 @@ def test_a_missing_file_is_named(trioagent: Command) -> None:
         (["--set", "turn.hold_mss=3"], ["turn.hold_mss", "hold_ms"]),
         (["--set", "turn.hold_ms"], ["turn.hold_ms"]),
         (["--set", "turn.hold_ms=soon"], ["turn.hold_ms", "soon"]),
+        (["--set", 'asr.model="nowhere"'], ["nowhere", "models list"]),
         (["call"], ["nothing to say"]),
         (["dance"], ["dance"]),
         (["call", "--say", "hi", "--save", "nowhere/hi.wav"], ["nowhere/hi.wav"]),
@@ -465,7 +466,7 @@ def test_a_recording_of_silence_is_refused(shared: Shared) -> None:
     [
         ('mumble.server="no-such-host.invalid"', "no-such-host.invalid"),
         ('mumble.server="127.0.0.1"', "127.0.0.1"),
-        ('asr.model="nowhere"', "nowhere"),
+        ('asr.model="./nowhere"', "nowhere"),
         ('asr.model="half"', "joiner"),
     ],
 )

@@ -52,6 +52,11 @@ def parser() -> argparse.ArgumentParser:
         "doctor",
         parents=[common],
         help="check libraries, models, server and endpoints, and say what to do",
+        description="Opens each part as the agent would, measures how quick it is on "
+        "this machine, and compares the set with the card's memory and the cores.",
+    )
+    doctor.add_argument(
+        "--quick", action="store_true", help="measure nothing, ask no model for a reply"
     )
     doctor.set_defaults(command=_lazily("trioagent.cli.doctor"))
     return top

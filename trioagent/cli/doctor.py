@@ -1,4 +1,8 @@
-"""`trioagent doctor`: open each part as the agent would, and say what is wrong."""
+"""`trioagent doctor`: open each part as the agent would, and say what is wrong.
+
+Unless `--quick`, each opened part is also measured, and the whole set is compared with
+the card and the cores of this machine.
+"""
 
 from __future__ import annotations
 
@@ -24,26 +28,45 @@ from trioagent.app import (
 )
 from trioagent.calling.at_once import speak, transcribe
 from trioagent.cli.arguments import config_of
-from trioagent.config import Config, MumbleConfig
 from trioagent.configuration.file import render_config
 from trioagent.errors import RoomUnreachable, TrioagentError, own_errors
+from trioagent.fitting.budget import budget
+from trioagent.fitting.examination import Examination, begin
+from trioagent.fitting.findings import Finding
+from trioagent.fitting.measuring import (
+    as_heard,
+    built_in_speech,
+    measure_language_model,
+    measure_recognizer,
+    measure_synthesizer,
+    measure_vad,
+)
+from trioagent.fitting.selection import thread_users
+from trioagent.fitting.threads import threads_finding
+from trioagent.fitting.verdicts import (
+    language_model_finding,
+    lateness_finding,
+    quick_enough,
+    recognizer_finding,
+    synthesizer_finding,
+    vad_finding,
+)
 from trioagent.interfaces import HEARING_RATE_HZ
 from trioagent.shutdown import until_signal
 
 if TYPE_CHECKING:
     import argparse
 
-Check = Callable[[Config], Awaitable[str]]
+    from trioagent.config import MumbleConfig
 
 
-@attrs.frozen
-class Finding:
-    """What one check found; `hint` says what to do where it is not `ok`."""
+SPEAKERS = 2
+"""Who may speak at once, where the recognizer's options do not say: two interrupt."""
+CHECK_LIMIT_S = 600.0
+"""The first start of some recognizers downloads their model."""
 
-    part: str
-    ok: bool
-    detail: str
-    hint: str = ""
+
+Check = Callable[[Examination], Awaitable[list[Finding]]]
 
 
 def run(given: argparse.Namespace) -> int:
@@ -53,11 +76,20 @@ def run(given: argparse.Namespace) -> int:
     logging.getLogger().setLevel(max(logging.ERROR, logging.getLogger().level))
     findings: list[Finding] = []
 
-    async def main() -> None:
-        for part, check in CHECKS.items():
-            finding = await _find(part, check, config)
+    def report(*found: Finding) -> None:
+        for finding in found:
             findings.append(finding)
             _print(finding, as_json=given.json)
+
+    async def main() -> None:
+        exam = await begin(config, quick=given.quick)
+        for part, check in CHECKS.items():
+            report(*await _find(part, check, exam))
+        if exam.late:
+            report(lateness_finding(exam.late))
+        users = thread_users(exam.parts)
+        report(threads_finding(users, exam.cores, quick_enough(findings)))
+        report(*budget(exam.cards, exam.needs, exam.told_by_servers))
 
     if not given.json:
         print(render_config(config))  # noqa: T201 - what the user asked for
@@ -65,78 +97,116 @@ def run(given: argparse.Namespace) -> int:
     return 0 if all(f.ok for f in findings) else 1
 
 
-async def _find(part: str, check: Check, config: Config) -> Finding:
+def _print(finding: Finding, *, as_json: bool) -> None:
+    text = json.dumps(finding.row) if as_json else finding.text
+    print(text, flush=True)  # noqa: T201 - what the user asked for
+
+
+async def _find(part: str, check: Check, exam: Examination) -> list[Finding]:
+    await trio.lowlevel.checkpoint()
+    found: list[Finding] = []
     try:
-        return Finding(part, ok=True, detail=await check(config))
+        with trio.move_on_after(CHECK_LIMIT_S) as limit:
+            found = await check(exam)
     except (TrioagentError, BaseExceptionGroup) as error:
         errors = own_errors(error)
         detail = "; ".join(e.message for e in errors)
         hint = next((e.hint for e in errors if e.hint), "")
-        return Finding(part, ok=False, detail=detail, hint=hint)
+        return [Finding(part, "fail", detail, hint)]
+    if limit.cancelled_caught:
+        detail = f"not done after {CHECK_LIMIT_S:g} s"
+        hint = "see what it waits for: trioagent --log-level debug"
+        return [Finding(part, "fail", detail, hint)]
+    return found
 
 
-def _print(finding: Finding, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(attrs.asdict(finding)), flush=True)  # noqa: T201 - --json
-        return
-    mark = "ok  " if finding.ok else "FAIL"
-    lines = [f"{mark} {finding.part}: {finding.detail}"]
-    if finding.hint:
-        lines.append(f"       {finding.hint}")
-    print("\n".join(lines), flush=True)  # noqa: T201 - what the user asked for
-
-
-async def _check_vad(config: Config) -> str:
-    async with open_vad(config) as vad:
+async def _check_vad(exam: Examination) -> list[Finding]:
+    name = exam.config.vad.provider
+    async with open_vad(exam.config) as vad:
         stream = vad.stream()
         stream.probability(np.zeros(stream.frame_samples, np.int16))
-    return config.vad.provider
+        found = [Finding("voice activity", "ok", name)]
+        if not exam.quick:
+            found.append(vad_finding(measure_vad(vad), name))
+    return found
 
 
-async def _check_recognizer(config: Config) -> str:
-    async with open_recognizer(config) as recognizer:
-        await transcribe(recognizer, np.zeros(HEARING_RATE_HZ, np.int16))
-    name = choose_recognizer(config.asr)
-    if config.asr.provider == "auto" and name == "pocketsphinx":
-        return f"{name} (auto). {BETTER_RECOGNIZER}"
-    return name
-
-
-async def _check_synthesizer(config: Config) -> str:
+async def _check_synthesizer(exam: Examination) -> list[Finding]:
+    config = exam.config
     async with open_synthesizer(config) as synthesizer:
         pcm = await speak(synthesizer, "hello")
         length_s = len(pcm) / synthesizer.rate_hz
-    return f'{config.tts.provider}: "hello" takes {length_s:.2f} s'
+        detail = f'{config.tts.provider}: "hello" takes {length_s:.2f} s'
+        exam.answered("tts", config.tts.provider)
+        found = [Finding("synthesizer", "ok", detail)]
+        if not exam.quick:
+            late = exam.lateness("synthesizer")
+            speed, said = await measure_synthesizer(synthesizer, late)
+            found.append(synthesizer_finding(speed, config))
+            if said.any():
+                exam.speech = as_heard(said, synthesizer.rate_hz)
+    return found
 
 
-async def _check_language_models(config: Config) -> str:
+async def _check_recognizer(exam: Examination) -> list[Finding]:
+    config = exam.config
+    name = choose_recognizer(config.asr)
+    async with open_recognizer(config) as recognizer:
+        await transcribe(recognizer, np.zeros(HEARING_RATE_HZ, np.int16))
+        detail = name
+        if config.asr.provider == "auto" and name == "pocketsphinx":
+            detail = f"{name} (auto). {BETTER_RECOGNIZER}"
+        exam.answered("asr", name)
+        found = [Finding("recognizer", "ok", detail)]
+        if not exam.quick:
+            options = next((p.options for p in exam.parts if p.kind == "asr"), None)
+            speakers = getattr(options, "speakers", SPEAKERS)
+            speech = built_in_speech() if exam.speech is None else exam.speech
+            late = exam.lateness("recognizer")
+            speed = await measure_recognizer(recognizer, speech, speakers, late)
+            found.append(recognizer_finding(speed, name, config, exam.threads))
+    return found
+
+
+async def _check_language_models(exam: Examination) -> list[Finding]:
+    config = exam.config
+    speeds = []
     async with open_language_models(config) as models:
-        for model in models:
+        for provider, model in zip(config.llm.providers, models, strict=True):
             await model.check()
-        return ", ".join(m.name for m in models)
+            exam.answered("llm", provider, model.name)
+            if exam.quick:
+                continue
+            prompt, late = config.agent.system_prompt, exam.lateness("language model")
+            speed = await measure_language_model(model, prompt, late)
+            speeds.append(language_model_finding(speed, provider, model.name))
+        names = ", ".join(m.name for m in models)
+    return [Finding("language model", "ok", names), *speeds]
 
 
-async def _check_room(config: Config) -> str:
-    user = f"{config.mumble.user}-doctor"
-    visitor = attrs.evolve(config.mumble, user=user, comment="")
+async def _check_room(exam: Examination) -> list[Finding]:
+    config = exam.config.mumble
+    user = f"{config.user}-doctor"
+    visitor = attrs.evolve(config, user=user, comment="")
     try:
-        return await _visit(visitor)
+        return [await _visit(visitor)]
     except RoomUnreachable:
         if visitor.server != EMBEDDED:
             raise
     async with embedded_server(visitor):
-        return f"{await _visit(visitor)} (embedded, started for this check)"
+        return [await _visit(visitor, " (embedded, started for this check)")]
 
 
-async def _visit(config: MumbleConfig) -> str:
+async def _visit(config: MumbleConfig, more: str = "") -> Finding:
     async with open_room(config) as room:
-        return f"{room.address}, as {room.name}"
+        return Finding("room", "ok", f"{room.address}, as {room.name}{more}")
 
 
 CHECKS: dict[str, Check] = {
     "voice activity": _check_vad,
-    "recognizer": _check_recognizer,
+    # It says what the recognizer hears.
     "synthesizer": _check_synthesizer,
+    "recognizer": _check_recognizer,
     "language model": _check_language_models,
     "room": _check_room,
 }

@@ -80,6 +80,16 @@ def stale_ms(events: Sequence[Event]) -> float | None:
     return _rounded(max(0.0, cut_off.data["until"] - interrupted.t) * 1000)
 
 
+def usage(events: Sequence[Event]) -> dict[str, int] | None:
+    """What the turn's replies cost together, in tokens, where the server says.
+
+    Of a discarded draft that was cut short nobody says it.
+    """
+    costs = [e.data["usage"] for e in events if e.data.get("usage")]
+    keys = dict.fromkeys(key for cost in costs for key in cost)
+    return {key: sum(cost.get(key, 0) for cost in costs) for key in keys} or None
+
+
 def queues(peaks: Mapping[str, float]) -> dict[str, float]:
     """The most that ever waited on the way, and what found no room.
 
@@ -121,6 +131,7 @@ class LatencyLog:
                 **counts(events),
                 "stale_ms": stale_ms(events),
                 "queues": queues(journal.peaks),
+                "usage": usage(journal.events),
                 "ledger": charges and {k: _rounded(v) for k, v in charges.items()},
             }
         )

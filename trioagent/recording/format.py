@@ -223,6 +223,8 @@ class Replied:
     request: int
     how: How
     error: str = ""
+    usage: dict[str, Any] = attrs.Factory(dict)
+    """What it cost, if that is known: `trioagent.interfaces.Usage`."""
 
 
 @attrs.frozen

@@ -26,6 +26,7 @@ from trioagent.interfaces import (
     RoomEvent,
     Speech,
     Synthesizer,
+    Usage,
     VadStream,
     VoiceActivityDetector,
 )
@@ -286,7 +287,9 @@ class TappedLanguageModel:
         """As the model does; not noted."""
         await self.model.check()
 
-    async def reply(self, messages: Sequence[Message], tokens: Outlet[str]) -> None:
+    async def reply(
+        self, messages: Sequence[Message], tokens: Outlet[str]
+    ) -> Usage | None:
         """As the model does."""
         tape, number = self.tape, self.tape.number()
 
@@ -296,12 +299,14 @@ class TappedLanguageModel:
         said = messages[-1].content if messages else ""
         tape.note(f.Asked(trio.current_time(), number, _turn(), said))
         try:
-            await self.model.reply(messages, _TappedOutlet(tokens, took))
+            usage = await self.model.reply(messages, _TappedOutlet(tokens, took))
         except Exception as error:
             now, how = trio.current_time(), _how(error)
             tape.note(f.Replied(now, number, how, _message(error)))
             raise
-        tape.note(f.Replied(trio.current_time(), number, "done"))
+        cost = {} if usage is None else attrs.asdict(usage)
+        tape.note(f.Replied(trio.current_time(), number, "done", usage=cost))
+        return usage
 
 
 @attrs.frozen(eq=False)

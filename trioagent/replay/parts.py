@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
+import cattrs
 import trio
 
 from trioagent.agent import Parts
@@ -22,6 +23,7 @@ from trioagent.interfaces import (
     Outlet,
     Pcm,
     Speech,
+    Usage,
     WordMark,
 )
 from trioagent.journal.events import CURRENT_TURN
@@ -185,7 +187,9 @@ class ReplayedLanguageModel:
         """It is there."""
         await trio.lowlevel.checkpoint()
 
-    async def reply(self, messages: Sequence[Message], tokens: Outlet[str]) -> None:
+    async def reply(
+        self, messages: Sequence[Message], tokens: Outlet[str]
+    ) -> Usage | None:
         """Send the pieces that came then."""
         given = self._requests.take(messages[-1].content)
         self.pass_until(given.asked)
@@ -193,6 +197,8 @@ class ReplayedLanguageModel:
             await trio.sleep_until(token.offered)
             await tokens.send(token.text)
         await _end(given.end)
+        cost = given.end.usage if given.end else {}
+        return cattrs.structure(cost, Usage) if cost else None
 
 
 @attrs.define(eq=False)

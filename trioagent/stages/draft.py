@@ -117,12 +117,15 @@ class Draft:
                 await tokens_in.send(self.text)
                 return
             try:
-                await self.voice.language_model.reply(self.prompt, tokens_in)
+                usage = await self.voice.language_model.reply(self.prompt, tokens_in)
             except ProviderError as error:
                 self._failed(error)
                 await tokens_in.send(f"\n{self.voice.failure_notice}\n")
             else:
-                self.journal.record("llm_done", draft=self.number, tokens=self.tokens)
+                cost = {} if usage is None else {"usage": attrs.asdict(usage)}
+                self.journal.record(
+                    "llm_done", draft=self.number, tokens=self.tokens, **cost
+                )
 
     async def _cut(
         self,

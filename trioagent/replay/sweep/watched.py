@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Pcm,
         RecognizerStream,
         Speech,
+        Usage,
     )
 
 
@@ -149,9 +150,11 @@ class _LanguageModel:
     async def check(self) -> None:
         await self.model.check()
 
-    async def reply(self, messages: Sequence[Message], tokens: Outlet[str]) -> None:
+    async def reply(
+        self, messages: Sequence[Message], tokens: Outlet[str]
+    ) -> Usage | None:
         with self.calls.during("request"):
-            await self.model.reply(messages, tokens)
+            return await self.model.reply(messages, tokens)
 
 
 @attrs.frozen(eq=False)

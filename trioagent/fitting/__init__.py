@@ -1,0 +1,1 @@
+"""Does the configured set fit this machine: its card, its cores, its speed?"""

@@ -1,0 +1,50 @@
+"""What `trioagent doctor` has found: one value for a line, or a row of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+
+Level = Literal["ok", "note", "warning", "fail"]
+MARKS: Mapping[Level, str] = {
+    "ok": "ok  ",
+    "note": "note",
+    "warning": "WARN",
+    "fail": "FAIL",
+}
+
+
+@attrs.frozen
+class Finding:
+    """One thing that was found; `hint` says what to do about it.
+
+    Attributes:
+        level: "ok" was tried and can be used, "note" is only said, "warning" works but
+            not well, "fail" cannot be used.
+        numbers: What was measured or estimated, with units in the names, for programs.
+    """
+
+    part: str
+    level: Level
+    detail: str
+    hint: str = ""
+    numbers: Mapping[str, Any] = attrs.Factory(dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it can be used, well or not."""
+        return self.level != "fail"
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**attrs.asdict(self), "ok": self.ok}
+
+    @property
+    def text(self) -> str:
+        """For people: a line, and the hint under it."""
+        lines = [f"{MARKS[self.level]} {self.part}: {self.detail}"]
+        lines += [f"       {line}" for line in self.hint.splitlines()]
+        return "\n".join(lines)
