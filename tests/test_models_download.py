@@ -250,6 +250,15 @@ def test_nobody_there_says_what_to_fetch_by_hand(tmp_path: Path) -> None:
     assert model.sources[0].url in caught.value.hint
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C means what it does in a terminal, also for a job in the background."""
+    was = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, was)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_leaves_a_part_to_go_on_from(server: FileServer, tmp_path: Path) -> None:
     def interrupt(what: str, done: int, total: int) -> None:
         if done >= 150_000:

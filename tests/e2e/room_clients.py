@@ -71,15 +71,10 @@ PYMUMBLE = Client(
         "stale_free_udp": "pymumble has no UDP",
     },
 )
-CLIENTS = (
-    NATIVE,
-    pytest.param(
-        PYMUMBLE,
-        marks=pytest.mark.skipif(
-            util.find_spec(PYMUMBLE.package) is None, reason="pymumble is not installed"
-        ),
-    ),
+WITHOUT_PYMUMBLE = pytest.mark.skipif(
+    util.find_spec(PYMUMBLE.package) is None, reason="pymumble is not installed"
 )
+CLIENTS = (NATIVE, pytest.param(PYMUMBLE, marks=WITHOUT_PYMUMBLE))
 
 
 def config_for(server: Murmurd, user: str, **settings: Any) -> MumbleConfig:

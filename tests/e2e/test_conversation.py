@@ -141,8 +141,9 @@ async def test_an_interruption_stops_the_reply_and_only_heard_words_are_remember
     assert heard[0] == "assistant"
     remembered = words(heard[1])
     assert remembered == words(STORY)[: len(remembered)]
-    # What the caller heard ends where the history does, give or take a cut word.
-    assert abs(len(remembered) - len(words(told.transcript or ""))) <= 2
+    # What the caller heard ends where the history does, give or take a cut word; of
+    # the last second of what breaks off, the recognizer may lose more.
+    assert -2 <= len(remembered) - len(words(told.transcript or "")) <= 4
     assert 2 <= len(remembered) < len(words(STORY)) / 2
 
 

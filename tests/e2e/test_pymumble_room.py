@@ -1,4 +1,4 @@
-"""What is particular to the room over pymumble; `test_rooms` tests the rest of it."""
+"""What is particular to pymumble; the contract of rooms tests the rest."""
 
 from __future__ import annotations
 

@@ -10,7 +10,14 @@ import trio
 from providers.rooms.mumble.link import connect
 from providers.rooms.mumble.messages import TextMessage
 from providers.rooms.mumble.tls import make_context
-from tests.e2e.room_clients import CLIENTS, NATIVE, Client, config_for
+from tests.e2e.room_clients import (
+    CLIENTS,
+    NATIVE,
+    PYMUMBLE,
+    WITHOUT_PYMUMBLE,
+    Client,
+    config_for,
+)
 from tests.e2e.talking import (
     exchange,
     hear,
@@ -45,11 +52,18 @@ def client(request: pytest.FixtureRequest) -> Client:
     return found
 
 
-@pytest.mark.parametrize("udp", [True, False], ids=["udp", "tcp"])
+@pytest.mark.parametrize(
+    ("client", "udp"),
+    [
+        pytest.param(NATIVE, True, id="native, udp"),
+        pytest.param(NATIVE, False, id="native, tcp"),
+        # It has no UDP.
+        pytest.param(PYMUMBLE, False, id="pymumble, tcp", marks=WITHOUT_PYMUMBLE),
+    ],
+)
 async def test_a_tone_is_heard_both_ways_with_its_end(
     client: Client, murmur_server: OpenServer, udp: bool
 ) -> None:
-    client.needs("terminator_in", "terminator_out", *(["udp"] if udp else []))
     async with (
         murmur_server() as server,
         client.open(config_for(server, "agent", udp=udp)) as agent,
@@ -109,7 +123,6 @@ async def test_every_rate_of_opus_is_taken(
 async def test_end_talk_ends_an_open_spurt_once(
     client: Client, murmur_server: OpenServer
 ) -> None:
-    client.needs("terminator_out")
     async with (
         murmur_server() as server,
         client.open(config_for(server, "agent")) as agent,
@@ -149,7 +162,6 @@ async def test_two_people_talk_at_once(
 async def test_who_comes_and_goes_is_told_and_only_of_our_channel(
     client: Client, murmur_server: OpenServer
 ) -> None:
-    client.needs("channel")
     async with (
         murmur_server(channels=("Lobby/Bots", "Attic")) as server,
         NATIVE.open(config_for(server, "ana", channel="Lobby/Bots")),
@@ -203,7 +215,6 @@ async def _server_dies_and_comes_back(server: Murmurd, agent: Any, ana: Any) -> 
 async def test_a_killed_server_is_noticed_and_its_return_too(
     client: Client, murmur_server: OpenServer
 ) -> None:
-    client.needs("reconnect")
     async with murmur_server(channels=("Lobby/Bots",)) as server:
         place = {"channel": "Lobby/Bots"}
         async with (
@@ -230,7 +241,6 @@ async def _until_thrown_out(room: Room) -> None:
 async def test_a_rejection_on_the_way_back_is_final(
     client: Client, murmur_server: OpenServer
 ) -> None:
-    client.needs("reconnect", "reject_type")
 
     async def stay() -> None:
         async with (
@@ -249,7 +259,6 @@ async def test_a_rejection_on_the_way_back_is_final(
 async def test_being_replaced_under_our_name_is_final(
     client: Client, murmur_server: OpenServer
 ) -> None:
-    client.needs("kick_is_final")
 
     async def stay(server: Murmurd) -> None:
         # From the same address: the server takes the first one for a ghost.
@@ -267,7 +276,6 @@ async def test_being_replaced_under_our_name_is_final(
 async def test_leaving_is_quick_and_leaves_no_task(
     client: Client, murmur_server: OpenServer
 ) -> None:
-    client.needs("clean_tasks")
     async with murmur_server() as server:
         before = trio.lowlevel.current_statistics().tasks_living
         async with client.open(config_for(server, "agent")) as agent:
