@@ -95,7 +95,7 @@ def require_nemo() -> None:
     """Skip the test where NeMo is not."""
     for package, name in (("torch", "torch"), ("nemo", "nemo_toolkit[asr]")):
         if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{name} is not installed")
+            pytest.skip(f"{name} is not in this environment: tools/check_nemo has one")
 
 
 def write_model(file: Path) -> None:
