@@ -19,6 +19,7 @@ import trio
 from tests.e2e.agents import agent_config, converse, running_agent
 from tests.e2e.cough import cough
 from tests.e2e.sse_server import Answer, open_sse_server, says
+from tests.helpers_speech import TINY_MODEL
 from trioagent.app import open_synthesizer
 from trioagent.calling.at_once import speak
 from trioagent.calling.utterances import Utterance
@@ -109,7 +110,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as state:
         # The embedded server's certificate is kept there.
         os.environ["XDG_STATE_HOME"] = state
-        for result in trio.run(partial(record_turns, args.folder)):
+        # Paths are recorded, too: none of this machine's.
+        own = {
+            "asr__model": os.path.relpath(TINY_MODEL),
+            "journal__latency_file": "",
+        }
+        for result in trio.run(partial(record_turns, args.folder, **own)):
             print(result.to_json())  # noqa: T201 - what was asked for
 
 
