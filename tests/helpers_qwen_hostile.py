@@ -28,7 +28,7 @@ SOME_AUDIO = silence(0.5)
 
 def hasty(base_url: str, mode: str = "realtime") -> qwen.Options:
     return qwen.Options(
-        base_url=base_url, mode=mode, connect_timeout_s=0.3, answer_timeout_s=0.3
+        base_url=base_url, mode=mode, connect_timeout_s=1.0, answer_timeout_s=1.0
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio._core import _run
 
-from trioagent.replay.clock import COMPUTED_S, VirtualClock, scheduled_by
+from trioagent.replay.clock import COMPUTED_S, Laps, VirtualClock, scheduled_by
 
 
 def run_sleeping(clock: VirtualClock, *deadlines: float) -> list[float]:
@@ -123,3 +123,31 @@ def test_also_after_an_error_and_inside_of_another() -> None:
             _ = _run._r.random() / 0
         assert _run._r.random() == expected
     assert _run._r.getstate() == state
+
+
+def test_a_round_may_take_until_the_next_instant() -> None:
+    clock = VirtualClock(0.0, [0.1, 0.2, 0.9])
+    clock.next_within(0.05)
+    assert clock.current_time() == 0.0
+    clock.next_within(0.1)
+    assert clock.current_time() == 0.1
+    clock.next_within(1.0)
+    # One at a time.
+    assert clock.current_time() == 0.2
+    clock.next_within(1.0)
+    clock.next_within(1.0)
+    assert clock.current_time() == 0.9
+
+
+def test_laps_let_time_pass_while_tasks_are_ready() -> None:
+    clock = VirtualClock(0.0, [0.0001, 0.0002, 0.5])
+    times: list[float] = []
+
+    async def main() -> None:
+        for _ in range(4):
+            times.append(trio.current_time())
+            await trio.lowlevel.checkpoint()
+
+    trio.run(main, clock=clock, instruments=[Laps(clock, 0.0001)])
+    assert times[-1] == 0.0002
+    assert times == sorted(times)

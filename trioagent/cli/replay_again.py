@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Where two tasks were ready at the same moment, nobody knows who went first; so a
 # recording may take a few tries.
-SEEDS = range(8)
+SEEDS = range(16)
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from trioagent.memory import Memory
 from trioagent.recording import format as f
 from trioagent.recording.finding import RecordingError
 from trioagent.recording.recording import Recording
-from trioagent.replay.clock import VirtualClock, scheduled_by, unheard
+from trioagent.replay.clock import Laps, VirtualClock, scheduled_by, unheard
 from trioagent.replay.parts import replayed_parts
 from trioagent.replay.room import ReplayedRoom, WrittenFrame
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # Before the first entry, for the agent to get ready.
 LEAD_S = 1.0
+# How long a round of the event loop may have taken, seed by seed.
+LAPS_S = (0.0, 0.0001, 0.0002, 0.0005)
 
 
 @attrs.define(eq=False)
@@ -53,7 +55,10 @@ class Again:
 
 
 def again(recording: Recording, config: Config, seed: int = 0) -> Again:
-    """Run it as it was; `seed` decides who goes first among tasks that are ready.
+    """Run it as it was.
+
+    `seed` decides what is not recorded: who goes first among tasks that are ready, and
+    how long a round of the event loop takes.
 
     A recording that was cut off is run as far as it goes.
     """
@@ -68,6 +73,7 @@ def again(recording: Recording, config: Config, seed: int = 0) -> Again:
         replayed_parts(recording, room, clock.pass_until),
         clock,
         (_Pace(recording, clock),),
+        (Laps(clock, LAPS_S[seed % len(LAPS_S)]),) if seed else (),
         seed=seed,
     )
 
@@ -99,6 +105,7 @@ def run_virtually(
     parts: Parts,
     clock: VirtualClock | None = None,
     observers: Sequence[Observer] = (),
+    instruments: Sequence[trio.abc.Instrument] = (),
     *,
     seed: int = 0,
 ) -> Again:
@@ -118,7 +125,11 @@ def run_virtually(
         await agent.run()
 
     with scheduled_by(seed), unheard():
-        trio.run(main, clock=clock or VirtualClock(_start(recording)))
+        trio.run(
+            main,
+            clock=clock or VirtualClock(_start(recording)),
+            instruments=instruments,
+        )
     if isinstance(room, ReplayedRoom):
         made.frames = room.frames
     return made

@@ -43,6 +43,13 @@ class VirtualClock(trio.abc.Clock):
             if time <= max([self._now + COMPUTED_S, *following]) + ROUNDED_S:
                 self._now = time
 
+    def next_within(self, seconds: float) -> None:
+        """It is the next instant, if that is so near."""
+        index = bisect_left(self._instants, self._now + ROUNDED_S)
+        for instant in self._instants[index : index + 1]:
+            if instant <= self._now + seconds:
+                self._now = instant
+
     def start_clock(self) -> None:
         """It has been started with the time at which it stands."""
 
@@ -56,6 +63,22 @@ class VirtualClock(trio.abc.Clock):
             index = bisect_left(self._instants, deadline - ROUNDED_S)
             self._now = max([deadline, *self._instants[index : index + 1]])
         return deadline - self._now
+
+
+class Laps(trio.abc.Instrument):
+    """Lets the clock pass at each round of Trio's loop, by `seconds` at most.
+
+    A round takes time. How much is not recorded, and what came within that time may
+    have come before or after.
+    """
+
+    def __init__(self, clock: VirtualClock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+
+    def after_io_wait(self, timeout: float) -> None:  # noqa: ARG002 - Trio's signature
+        """A round begins; what is due now comes next."""
+        self._clock.next_within(self._seconds)
 
 
 @contextlib.contextmanager
