@@ -25,11 +25,8 @@ from trioagent.interfaces import (
 )
 from trioagent.journal.events import CURRENT_TURN, TurnJournal
 from trioagent.recording import format as f
-from trioagent.recording.taps import (
-    TappedDetector,
-    TappedRoom,
-    TappedSynthesizer,
-)
+from trioagent.recording.model_taps import TappedSynthesizer
+from trioagent.recording.taps import TappedDetector, TappedRoom
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -20,7 +20,7 @@ from trioagent.interfaces import (
 )
 from trioagent.journal.events import CURRENT_TURN, TurnJournal
 from trioagent.recording import format as f
-from trioagent.recording.taps import (
+from trioagent.recording.model_taps import (
     TappedLanguageModel,
     TappedRecognizer,
 )

@@ -91,7 +91,7 @@ class _Heard:
 
 @attrs.define(eq=False)
 class RoomTape:
-    """A `trioagent.recording.taps.Tape`, and an observer of the turns' journals.
+    """A `trioagent.recording.noting.Tape`, and an observer of the turns' journals.
 
     Attributes:
         agent: Whose turns they are; asked what it remembers when a take begins.
