@@ -1,7 +1,7 @@
 """The models that can be pulled by name.
 
 Not one of these files was ever downloaded where this catalogue was written. A checksum
-stands here only if several projects that do not depend on each other pin the same one
+stands here only if several public projects pin the same one
 for the same address; a wrong one makes the pull fail, nothing worse. Where they differ,
 because a file was replaced, or where there is none, it is left out: such a model is
 trusted on first use, and only when the user says so.
