@@ -62,7 +62,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "hold_ms = 5",
             'hold_ms: unknown key; it belongs into a section: "turn.hold_ms"',
         ),
-        ("[tts]\nq = 5", "tts.q: unknown key; known: provider"),
+        ("[tts]\nq = 5", "tts.q: unknown key; known: provider, timeout_s"),
         (
             "[tts.options]",
             "tts.options: is no key: a provider's keys stand in [tts.<provider>]",

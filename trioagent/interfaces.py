@@ -67,12 +67,14 @@ class Inlet(Protocol[T_co]):
 class Speaker:
     """Somebody in the room. `id` is the room's own number for this presence.
 
-    `agent` is whether it says of itself that it is an agent like ours.
+    `agent` is whether it says of itself that it is an agent like ours. `certificate` is
+    what proves who it is, as a hexadecimal hash; empty if nothing does.
     """
 
     id: int
     name: str
     agent: bool = False
+    certificate: str = ""
 
 
 @attrs.frozen(eq=False)
@@ -119,7 +121,21 @@ class LinkRestored:
     """The room is back, in the same channel."""
 
 
-RoomEvent = VoicePacket | SpeakerJoined | SpeakerLeft | LinkLost | LinkRestored
+@attrs.frozen
+class TextMessage:
+    """Somebody wrote: plain text, of bounded length.
+
+    `private` is whether only the agent can read it.
+    """
+
+    speaker: Speaker
+    text: str
+    private: bool
+
+
+RoomEvent = (
+    VoicePacket | SpeakerJoined | SpeakerLeft | LinkLost | LinkRestored | TextMessage
+)
 
 
 class Room(Protocol):
