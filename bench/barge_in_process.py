@@ -1,0 +1,81 @@
+"""Interruptions on the scripted work, in process.
+
+    python -m bench.barge_in_process [--turns 50] [--json]
+
+The user begins to speak 0.5 s into a reply of two seconds. From the first frame of that
+speech: until the reply is ducked, until its last frame, until the interruption is
+confirmed; and from there to the last frame: nought or less, for a ducked reply is
+silent already. A duck has to wait for nothing but the detector and the tick of the
+frame that fades out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from bench import scripted, work
+from bench.agents import Row, conditions
+from bench.printing import percentiles, report
+
+if TYPE_CHECKING:
+    from trioagent.journal.events import Event, TurnJournal
+
+INTO_REPLY_S = 0.5
+
+
+@attrs.define(eq=False)
+class Times:
+    """When what happened, by the events' names."""
+
+    at: dict[str, list[float]] = attrs.Factory(dict)
+
+    def observe(self, journal: TurnJournal, event: Event) -> None:
+        """Note it."""
+        self.at.setdefault(event.name, []).append(journal.started + event.t)
+
+
+async def measure(turns: int) -> Row:
+    """So many interruptions, one reply after another."""
+    times = Times()
+    talk = scripted.Conversation(scripted.config("pause"), observers=[times.observe])
+    rows: list[tuple[float, float, float, float]] = []
+    async with talk.running():
+        await trio.sleep(work.SILENCE_S)
+        await talk.say()
+        for _ in range(turns):
+            await talk.sink.begun.wait()
+            await trio.sleep(INTO_REPLY_S)
+            seen = {name: len(at) for name, at in times.at.items()}
+            number = await talk.say()
+            began = talk.began[number]
+            ducked, confirmed = (
+                times.at[name][seen.get(name, 0)] for name in ("ducked", "interrupted")
+            )
+            last = talk.sink.frames[-1].time
+            rows.append(
+                (ducked - began, last - began, confirmed - began, last - confirmed)
+            )
+    names = ("ducked", "last_frame", "confirmed", "last_frame_after_confirmed")
+    columns = zip(names, zip(*rows, strict=True), strict=True)
+    return {
+        f"{name}_ms": percentiles([value * 1000 for value in column])
+        for name, column in columns
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=50)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    load = os.getloadavg()[0]
+    report([trio.run(measure, args.turns)], conditions(load), as_json=args.json)
+
+
+if __name__ == "__main__":
+    main()
