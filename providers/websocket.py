@@ -7,6 +7,7 @@ may send while another one receives.
 from __future__ import annotations
 
 import ssl
+from collections import deque
 from urllib.parse import urlsplit
 
 import attrs
@@ -94,7 +95,7 @@ class WebSocket:
         self._sending = trio.Lock()
         self._parts: list[str] = []
         self._chars = 0
-        self._messages: list[str] = []
+        self._messages: deque[str] = deque()
 
     async def send(self, text: str) -> None:
         """Send one text message.
@@ -116,7 +117,7 @@ class WebSocket:
         while not self._messages:
             for event in await self._read():
                 await self._take(event)
-        return self._messages.pop(0)
+        return self._messages.popleft()
 
     def close(self) -> None:
         """Close the socket at once, without a word. Again is nothing.
@@ -150,7 +151,7 @@ class WebSocket:
         """Become a WebSocket; errors as `connect`."""
         await self._send(request)
         refusal: RejectConnection | None = None
-        body = b""
+        body = bytearray()
         accepted = False
         while not accepted:
             for event in await self._read():
@@ -191,7 +192,8 @@ class WebSocket:
         try:
             self._wire.receive_data(bytes(data))
             return list(self._wire.events())
-        except ProtocolError as error:
+        # wsproto reads headers as ASCII, and what is none is not translated by it.
+        except (ProtocolError, UnicodeDecodeError) as error:
             raise Refused(f"it does not speak WebSocket: {error}") from error
 
 
@@ -202,7 +204,7 @@ def _broken(error: Exception) -> Closed:
     return Closed(f"the connection broke off{said}")
 
 
-def _refused(status: int, body: bytes) -> Refused:
+def _refused(status: int, body: bytearray) -> Refused:
     said = error_message(body.decode(errors="replace"))
     return Refused(f"it answered {status}{': ' if said else ''}{said}", status)
 

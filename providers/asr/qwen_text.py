@@ -25,7 +25,8 @@ def transcript(text: str, *, final: bool = True) -> str:
 
     If not `final`, a mark that has only begun is left out, too.
     """
-    said = _TOKEN.sub(" ", _TAG.sub(" ", text))
+    # Single spaces first: the patterns would search long runs of them again and again.
+    said = _TOKEN.sub(" ", _TAG.sub(" ", " ".join(text.split())))
     if not final:
         said = _BEGUN.sub("", said)
     return " ".join(said.split())

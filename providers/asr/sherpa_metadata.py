@@ -17,7 +17,7 @@ from trioagent.interfaces import HEARING_RATE_HZ
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from providers.onnx_header import OnnxHeader
+    from providers.onnx_header import OnnxHeader, Port
 
 DOWNLOAD_HINT = "docs/models.md says which models fit and where to get them."
 
@@ -59,6 +59,13 @@ ICEFALL_LISTS = {
 }
 ICEFALL_FEATURES = 80
 
+_MOST_DIGITS = 9
+_PROMPT = re.compile(
+    # Possessive, and only where a name begins: else a long name that has no number is
+    # searched from each of its letters.
+    r"""(?<![^\s{}\[\],;:="'])([^\s{}\[\],;:="']++)["']?\s*+[:=]\s*+["']?\d"""
+)
+
 
 @attrs.frozen
 class Geometry:
@@ -97,7 +104,7 @@ def require_numbers(path: Path, header: OnnxHeader, keys: tuple[str, ...]) -> No
     require(path, header, keys)
     for key in keys:
         value = header.metadata[key]
-        if not value.isdecimal() or int(value) < 1:
+        if _whole(value) < 1:
             raise unusable(path, f'its metadata has {key} = "{value}", not a number')
 
 
@@ -128,7 +135,7 @@ def _nemo_geometry(
     check_sample_rate(path, header)
     window = int(header.metadata["window_size"])
     chunk = int(header.metadata["chunk_shift"])
-    audio = header.inputs[0]
+    audio = _first_input(path, header)
     if window < chunk:
         raise unusable(path, f"its window_size {window} is below chunk_shift {chunk}")
     if audio.size(2) not in (0, window):
@@ -158,7 +165,7 @@ def examine_icefall(path: Path, header: OnnxHeader) -> Geometry:
     for key in lists:
         _check_list(path, header, key)
     # (batch, frames, features)
-    audio = header.inputs[0]
+    audio = _first_input(path, header)
     window, chunk = (int(header.metadata[key]) for key in CHUNK_NUMBERS)
     if audio.size(1) not in (0, window):
         reason = (
@@ -179,6 +186,12 @@ def _check_list(path: Path, header: OnnxHeader, key: str) -> None:
         raise unusable(path, reason)
 
 
+def _first_input(path: Path, header: OnnxHeader) -> Port:
+    if not header.inputs:
+        raise unusable(path, "it has no inputs")
+    return header.inputs[0]
+
+
 def check_sample_rate(path: Path, header: OnnxHeader) -> None:
     """Refuse a model that says it wants another rate than people are heard at."""
     rate_hz = _number(header, "sample_rate") or HEARING_RATE_HZ
@@ -188,8 +201,12 @@ def check_sample_rate(path: Path, header: OnnxHeader) -> None:
 
 
 def _number(header: OnnxHeader, key: str) -> int:
-    value = header.metadata.get(key, "")
-    return int(value) if value.isdecimal() else 0
+    return _whole(header.metadata.get(key, ""))
+
+
+def _whole(text: str) -> int:
+    """A whole number from 0; 0 for what is none, or larger than any model needs."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else 0
 
 
 def normalized_language(name: str) -> str:
@@ -199,6 +216,5 @@ def normalized_language(name: str) -> str:
 
 def languages_of(dictionary: str) -> frozenset[str]:
     """The languages in a `prompt_dictionary`: {"en-US": 0, …}; "en" is one, too."""
-    pairs = re.findall(r"""([^\s{}\[\],;:="']+)["']?\s*[:=]\s*["']?\d+""", dictionary)
-    names = {normalized_language(name) for name in pairs}
+    names = {normalized_language(name) for name in _PROMPT.findall(dictionary)}
     return frozenset(names | {name.split("-")[0] for name in names})

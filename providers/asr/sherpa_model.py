@@ -32,6 +32,8 @@ PARTS = ("encoder", "decoder", "joiner")
 CTC_NAMES = ("model*.onnx", "ctc*.onnx")
 CTC_BLANKS = ("<blk>", "<eps>", "<blank>")
 PARAKEET_UNIFIED = "parakeet-unified"
+_MOST_DIGITS = 9
+_SHOWN_CHARS = 80
 # We know no chunk length of those: longer than any that is published.
 UNIFIED_CHUNK_MS, UNIFIED_WINDOW_MS, UNIFIED_FEATURES = 640, 730, 128
 TRANSDUCER_INPUTS, TRANSDUCER_OUTPUTS = 4, 4
@@ -194,8 +196,9 @@ def _read_tokens(path: Path) -> tuple[str, ...]:
     for number, line in enumerate(lines, 1):
         # The symbol itself may be a space, and then only the number is found.
         *symbol, index = line.rsplit(maxsplit=1) or [""]
-        if not index.isdecimal():
-            raise unusable(path, f'line {number} is not "symbol number": {line!r}')
+        if not index.isdecimal() or len(index) > _MOST_DIGITS:
+            shown = line[:_SHOWN_CHARS]
+            raise unusable(path, f'line {number} is not "symbol number": {shown!r}')
         symbols[int(index)] = "".join(symbol)
     if sorted(symbols) != list(range(len(lines))):
         raise unusable(path, f"its {len(lines)} lines are not numbered 0, 1, 2, …")

@@ -38,6 +38,8 @@ class SpeechBytes:
     _held: bytes = b""
     _channels: int = 1
     _in_header: bool = True
+    _at: int = 0
+    """In the header: where its next chunk begins."""
     _left: int | None = None
     """Bytes of the WAV's data that are still to come; None for up to the end."""
     _resampler: soxr.ResampleStream | None = None
@@ -95,10 +97,11 @@ class SpeechBytes:
             raise NotSpeech("a WAV file without samples")
 
     def _read_chunks(self) -> None:
-        at = _RIFF_HEAD_BYTES
-        while len(self._held) >= at + _CHUNK_HEAD_BYTES:
-            name, size = struct.unpack_from("<4sI", self._held, at)
-            at += _CHUNK_HEAD_BYTES
+        # From where it ended the last time: a header may come byte by byte.
+        self._at = max(self._at, _RIFF_HEAD_BYTES)
+        while len(self._held) >= self._at + _CHUNK_HEAD_BYTES:
+            name, size = struct.unpack_from("<4sI", self._held, self._at)
+            at = self._at + _CHUNK_HEAD_BYTES
             if name == b"data":
                 self._begin_data(at, size)
                 return
@@ -106,7 +109,7 @@ class SpeechBytes:
                 return
             if name == b"fmt ":
                 self._read_format(self._held[at : at + size])
-            at += size + size % 2
+            self._at = at + size + size % 2
 
     def _begin_data(self, at: int, size: int) -> None:
         # Who streams does not know the length: 0, or more than there can be.

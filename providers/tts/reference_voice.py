@@ -43,7 +43,7 @@ def load_reference(name: str, section: str) -> ReferenceVoice:
     path = Path(name).expanduser()
     try:
         data = path.read_bytes()
-        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+        samples, rate_hz = _beginning(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ProviderUnavailable(f"{path}: {reason}", hint=hint) from error
@@ -54,6 +54,17 @@ def load_reference(name: str, section: str) -> ReferenceVoice:
     if wrong := _what_is_wrong(mono, len(mono) / rate_hz):
         raise ProviderUnavailable(f"{path} cannot be cloned: {wrong}", hint=hint)
     return ReferenceVoice(path, mono, rate_hz, hashlib.sha256(data).hexdigest())
+
+
+def _beginning(path: Path) -> tuple[npt.NDArray[np.float32], int]:
+    """The samples, by channel, no more of them than show that there are too many.
+
+    How many there are says a header that may lie, by any factor.
+    """
+    with soundfile.SoundFile(path) as sound:
+        rate_hz = int(sound.samplerate)
+        most = min(sound.frames, int(rate_hz * (LONGEST_S + 1)))
+        return sound.read(most, dtype="float32", always_2d=True), rate_hz
 
 
 def _what_is_wrong(mono: npt.NDArray[np.float32], length_s: float) -> str:

@@ -25,6 +25,7 @@ Kind = Literal["vits", "matcha", "kokoro", "kitten", "zipvoice", "pocket"]
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8_000, 48_000
 FLOAT_BYTES = 4
+_SHOWN_CHARS = 80
 VOCODERS = ("vocos*.onnx", "hifigan*.onnx", "vocoder*.onnx")
 NEEDED = {
     "vits": ("sample_rate", "n_speakers", "language", "comment"),
@@ -206,9 +207,10 @@ def _check_tokens(path: Path, *, is_piper: bool) -> None:
         # The symbol itself may be a space.
         symbol = line.rstrip()[: -len(index) - 1]
         if not index.isdecimal() or not symbol:
-            raise unusable(path, f'line {number} is not "symbol number": {line!r}')
+            shown = line[:_SHOWN_CHARS]
+            raise unusable(path, f'line {number} is not "symbol number": {shown!r}')
         if symbol in symbols:
-            raise unusable(path, f"line {number} has {symbol!r} again")
+            raise unusable(path, f"line {number} has {symbol[:_SHOWN_CHARS]!r} again")
         symbols.add(symbol)
     if is_piper and (missing := {"_", "^", "$"} - symbols):
         raise unusable(

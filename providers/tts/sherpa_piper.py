@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+# OverflowError: JSON as Python reads it has an infinity.
+_WRONG = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+
+
 class NotPiper(Exception):
     """The files are no Piper voice that sherpa-onnx can speak with."""
 
@@ -45,9 +49,10 @@ def convert(onnx: Path, folder: Path) -> None:
     except NotOnnx as error:
         raise NotPiper(f"{onnx} is not a whole ONNX file: {error}") from error
     try:
-        tokens = _tokens(settings["phoneme_id_map"])
-        entries = _metadata(settings)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        # Encoded here: JSON may hold half a surrogate pair, which is no text.
+        tokens = _tokens(settings["phoneme_id_map"]).encode()
+        entries = {k: text.encode() for k, text in _metadata(settings).items()}
+    except _WRONG as error:
         raise NotPiper(f"{settings_path} lacks something: {error!r}") from error
     folder.mkdir(parents=True, exist_ok=True)
     model = folder / onnx.name
@@ -55,15 +60,15 @@ def convert(onnx: Path, folder: Path) -> None:
     # Entries may stand anywhere in a protobuf message, so also behind all others.
     with model.open("ab") as file:
         for key, value in entries.items():
-            pair = _field(ENTRY_KEY, key.encode()) + _field(ENTRY_VALUE, value.encode())
+            pair = _field(ENTRY_KEY, key.encode()) + _field(ENTRY_VALUE, value)
             file.write(_field(MODEL_METADATA, pair))
-    (folder / "tokens.txt").write_text(tokens, encoding="utf-8")
+    (folder / "tokens.txt").write_bytes(tokens)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotPiper(f"{path} is no JSON: {error}") from error
     if not isinstance(settings, dict):
         raise NotPiper(f"{path} is not a Piper voice's")

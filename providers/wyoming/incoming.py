@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MAX_PHRASE_S = 600
 # More than any phrase that is cut for speaking: such a one is read as fast as it comes.
 AHEAD_S = 30
+RATES_HZ = range(1_000, 192_001)
 
 
 @attrs.define(eq=False)
@@ -46,9 +47,12 @@ class Incoming:
         """
         width, channels = event.data.get("width"), event.data.get("channels")
         rate_hz = event.data.get("rate")
-        if width != 2 or channels != 1 or type(rate_hz) is not int or rate_hz <= 0:
-            text = f"audio of {rate_hz} Hz, {width} bytes, {channels} channels"
-            raise ProviderError(f"{text}: it must be mono, with 16 bits")
+        # A truth value is an int, too, but none of these.
+        fits = isinstance(rate_hz, int) and rate_hz in RATES_HZ
+        if width != 2 or channels != 1 or not fits or rate_hz is None:
+            text = f"audio of {rate_hz!s:.40} Hz, {width!s:.40} bytes, "
+            text += f"{channels!s:.40} channels: it must be mono, with 16 bits"
+            raise ProviderError(f"{text}, at {RATES_HZ[0]} to {RATES_HZ[-1]} Hz")
         if self.rate_hz not in (0, rate_hz):
             raise ProviderError(
                 f"its speech has {rate_hz} Hz, not {self.rate_hz} Hz",

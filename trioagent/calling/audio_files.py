@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _FULL_SCALE = 32768.0
+_MOST_VALUES = 1 << 26
+"""Samples of all channels: 23 minutes at 48 kHz, and a quarter of a gigabyte."""
 _WHAT_TO_GIVE = "give a WAV, FLAC or Ogg file with speech in it"
 
 
@@ -76,8 +78,11 @@ def _read(path: Path) -> tuple[npt.NDArray[np.float32], int]:
     import soundfile  # noqa: PLC0415 - libsndfile is loaded by who needs it
 
     try:
-        with path.open("rb") as file:
-            samples, rate_hz = soundfile.read(file, dtype="float32", always_2d=True)
+        with path.open("rb") as file, soundfile.SoundFile(file) as sound:
+            # A header may say any number of samples, and there would not be the memory.
+            most = min(sound.frames, _MOST_VALUES // sound.channels)
+            samples = sound.read(most, dtype="float32", always_2d=True)
+            rate_hz, cut = sound.samplerate, sound.frames > most
     except OSError as error:
         raise ConfigError(
             f"cannot read {path}: {error.strerror}",
@@ -89,6 +94,8 @@ def _read(path: Path) -> tuple[npt.NDArray[np.float32], int]:
             f"{path} is not a sound file that libsndfile can read",
             hint=f"{_WHAT_TO_GIVE}; others: ffmpeg -i {path.name} speech.wav",
         ) from error
+    if cut:
+        raise ConfigError(f"{path} is too long to be spoken", hint=_WHAT_TO_GIVE)
     return samples, int(rate_hz)
 
 

@@ -11,25 +11,36 @@ from trioagent.decisions.text import words_of
 def may_be_backchannel(text: str, backchannels: tuple[str, ...]) -> bool:
     """Whether `text` is a backchannel, or the beginning of one."""
     words = words_of(text)
-    for cut in range(len(words) + 1):
+    phrases = _phrases(backchannels)
+    # Only what is shorter than the longest phrase can be the beginning of one.
+    longest = max(map(len, phrases), default=0)
+    for cut in range(max(0, len(words) - longest), len(words) + 1):
         rest = words[cut:]
-        whole = not cut or is_backchannel(" ".join(words[:cut]), backchannels)
-        begun = any(words_of(b)[: len(rest)] == rest for b in backchannels)
-        if whole and begun:
+        begun = any(phrase[: len(rest)] == rest for phrase in phrases)
+        if begun and (not cut or _consists(words[:cut], phrases)):
             return True
     return False
 
 
 def is_backchannel(text: str, backchannels: tuple[str, ...]) -> bool:
     """Whether `text` says nothing but "go on", once or several times."""
-    rest = words_of(text)
-    phrases = sorted((words_of(b) for b in backchannels), key=len, reverse=True)
-    if not rest:
-        return False
-    while rest:
+    words = words_of(text)
+    return bool(words) and _consists(words, _phrases(backchannels))
+
+
+def _phrases(backchannels: tuple[str, ...]) -> list[list[str]]:
+    """Their words, the longest first."""
+    phrases = (words_of(backchannel) for backchannel in backchannels)
+    return sorted(filter(None, phrases), key=len, reverse=True)
+
+
+def _consists(words: list[str], phrases: list[list[str]]) -> bool:
+    """Whether the words are phrases, one after the other."""
+    at = 0
+    while at < len(words):
         for phrase in phrases:
-            if phrase and rest[: len(phrase)] == phrase:
-                rest = rest[len(phrase) :]
+            if words[at : at + len(phrase)] == phrase:
+                at += len(phrase)
                 break
         else:
             return False

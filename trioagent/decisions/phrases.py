@@ -63,7 +63,7 @@ class PhraseCutter:
         if text[-1].isspace():
             before = text.rstrip()
             if not before:
-                return 0
+                return len(text) if len(text) > self.config.max_chars else 0
             length = len(before.lstrip())
             minimum = self.config.first_min_chars if self._first else None
             if length >= (minimum or self.config.min_chars) and (

@@ -36,19 +36,21 @@ class ThinkFilter:
 
     def push(self, token: str) -> str:
         """Add a token; return the text that is certainly outside."""
-        text, out = self._held + token, ""
+        text, at, outside = self._held + token, 0, []
         while True:
             tag = _CLOSE if self._inside else _OPEN
-            before, found, after = text.partition(tag)
-            if not found:
+            found = text.find(tag, at)
+            if found < 0:
                 break
-            out += "" if self._inside else before
-            self._inside, text = not self._inside, after
-        keep = _tag_begins(text, tag)
+            if not self._inside:
+                outside.append(text[at:found])
+            self._inside, at = not self._inside, found + len(tag)
+        rest = text[at:]
+        keep = _tag_begins(rest, tag)
         if not self._inside:
-            out += text[: len(text) - keep]
-        self._held = text[len(text) - keep :]
-        return out
+            outside.append(rest[: len(rest) - keep])
+        self._held = rest[len(rest) - keep :]
+        return "".join(outside)
 
     def finish(self) -> str:
         """The text ends: what looked like the beginning of a tag was none."""
@@ -65,7 +67,10 @@ def _tag_begins(text: str, tag: str) -> int:
 
 
 def spoken_text(text: str) -> str:
-    """`text` without Markdown, emoji and control characters, in single spaces."""
+    """`text` without Markdown, emoji and control characters, in single spaces.
+
+    For phrases: it is not made for texts of more than some thousand characters.
+    """
     text = _FENCE.sub(" ", text)
     text = _RULE.sub(" ", text)
     text = _LINK_TARGET.sub("", text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import attrs
@@ -20,6 +21,9 @@ BASIC_FIELDS = ("index", "uuid", "name", "memory.total", "memory.free")
 CARD_FIELDS = (*BASIC_FIELDS, "compute_cap", "mig.mode.current")
 PROCESS_FIELDS = ("gpu_uuid", "pid", "process_name", "used_memory")
 
+_LONGEST_LINE = 1000
+_MOST_LINES = 1000
+_LARGEST = 1e12
 _GPU_LINE = re.compile(r"GPU \d+: .*\(UUID: (GPU-[^)]+)\)")
 # "  MIG 3g.20gb     Device  0: (UUID: MIG-…)"; "1g.10gb+me" has media engines, too.
 _SLICE_LINE = re.compile(
@@ -100,7 +104,7 @@ def with_slices(cards: Sequence[Card], listing: str) -> tuple[Card, ...]:
     """
     slices: dict[str, list[tuple[str, int, str]]] = {}
     parent = ""
-    for line in listing.splitlines():
+    for line in _lines(listing):
         if found := _GPU_LINE.match(line):
             parent = found[1]
         elif found := _SLICE_LINE.match(line):
@@ -154,13 +158,19 @@ def visible(cards: Sequence[Card], environ: Mapping[str, str]) -> tuple[Card, ..
 
 def _is_called(card: Card, entry: str) -> bool:
     if entry.isdecimal():
-        return card.index == int(entry)
+        return str(card.index) == entry.lstrip("0").rjust(1, "0")
     return entry.startswith(("GPU-", "MIG-")) and card.uuid.startswith(entry)
 
 
 def _rows(text: str, columns: int) -> list[list[str]]:
-    rows = csv.reader(text.splitlines(), skipinitialspace=True)
+    rows = csv.reader(_lines(text), skipinitialspace=True)
     return [[cell.strip() for cell in row] for row in rows if len(row) == columns]
+
+
+def _lines(text: str) -> list[str]:
+    """Its lines; so many, or such long ones, are not nvidia-smi's."""
+    lines = (line for line in text.splitlines() if len(line) <= _LONGEST_LINE)
+    return list(islice(lines, _MOST_LINES))
 
 
 def _whole(text: str) -> int | None:
@@ -170,6 +180,7 @@ def _whole(text: str) -> int | None:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return None
+    return number if abs(number) < _LARGEST else None  # nor is NaN

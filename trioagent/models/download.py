@@ -31,7 +31,7 @@ Report = Callable[[str, int, int], None]
 
 _WHOLE, _PART, _UNSATISFIABLE = 200, 206, 416
 _AGAIN = frozenset({408, 425, 429})
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-[0-9]+|\*)/([0-9]{1,18}|\*)")
 
 
 @attrs.define(eq=False)

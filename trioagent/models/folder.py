@@ -71,7 +71,10 @@ class ModelsFolder:
             files = {str(path): int(size) for path, size in manifest["files"].items()}
         except FileNotFoundError:
             return ""
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (
+            *(OSError, ValueError, TypeError, KeyError, AttributeError),
+            *(OverflowError, RecursionError),  # of numbers and nesting without end
+        ):
             return f"{folder / MANIFEST} cannot be read"
         for path, size in files.items():
             try:

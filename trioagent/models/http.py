@@ -5,6 +5,7 @@ The only module here that knows httpx.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,8 @@ import attrs
 import httpx
 
 from trioagent.models.errors import ModelError
+
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 @attrs.frozen
@@ -86,7 +89,7 @@ def opened(http: Client, url: str, headers: dict[str, str]) -> Iterator[Answer]:
             etag=response.headers.get("ETag", ""),
             last_modified=response.headers.get("Last-Modified", ""),
             content_range=response.headers.get("Content-Range", ""),
-            length=int(length) if length.isdecimal() else None,
+            length=int(length) if _LENGTH.fullmatch(length) else None,
             data=response.iter_raw(),
         )
 

@@ -16,6 +16,12 @@ from typing import BinaryIO
 import attrs
 import cattrs
 
+# RecursionError, TypeError: JSON without end, or no object.
+_NO_NOTE = (
+    *(OSError, ValueError, TypeError, AttributeError, RecursionError),
+    cattrs.BaseValidationError,
+)
+
 
 @attrs.frozen
 class Version:
@@ -62,7 +68,7 @@ class Part:
             return None
         try:
             return cattrs.structure(json.loads(self._note.read_bytes()), Version)
-        except (OSError, ValueError, cattrs.BaseValidationError):
+        except _NO_NOTE:
             return None
 
     def begin(self, version: Version) -> BinaryIO:

@@ -81,7 +81,10 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
             _ = str(entry["sha256"])
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    # RecursionError: JSON that is nested deeper than anybody would write.
+    except (
+        *(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError),
+    ) as error:
         raise ModelError(
             f"{path}, the checksums that were seen first, cannot be read",
             hint="Restore it, or delete it to trust the next download anew.",

@@ -9,6 +9,7 @@ the archive do not count.
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
 import tarfile
@@ -77,7 +78,8 @@ class Unpacking:
             else:
                 self._untar()
         except _BROKEN as error:
-            if isinstance(error, OSError) and error.errno is not None:
+            # EINVAL: the archive led to a place before the beginning of its file.
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
                 raise  # of our own disk, not of the archive
             raise self._refusal(str(error) or type(error).__name__) from error
 

@@ -22,11 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from soundfile import SoundFile
+
     from trioagent.recording.format import Header
 
 _LONGEST_NAME_BYTES = 120
 """File systems allow 255; this leaves room for a number, and stays readable."""
 
+
+_PIECE_SAMPLES = 1 << 18
+_LONGEST_SAMPLES = 1 << 29
+"""Three hours at 48 kHz; FLAC packs silence ten thousand times."""
 
 _AUDIO_FILE = re.compile(
     rf"({SYNTHESIZED}|{SPOKEN}|heard--?\d+)\.(pcm|flac|flac\.part)"
@@ -166,11 +172,25 @@ def _read_flac(path: Path, rate_hz: int) -> Pcm:
 
     with path.open("rb") as file:
         try:
-            pcm, found_hz = soundfile.read(file.fileno(), dtype="int16", closefd=False)
+            with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
+                if sound.channels != 1 or sound.samplerate != rate_hz:
+                    shape = sound.frames, sound.channels
+                    found = f"is {sound.samplerate} Hz, shape {shape}"
+                    raise BrokenAudio(f"must be mono at {rate_hz} Hz, {found}")
+                return _samples(sound)
         except soundfile.SoundFileError as error:
             raise BrokenAudio("broken, or no FLAC file") from error
-    if pcm.ndim != 1 or found_hz != rate_hz:
-        found = f"is {found_hz} Hz, shape {pcm.shape}"
-        raise BrokenAudio(f"must be mono at {rate_hz} Hz, {found}")
-    samples: Pcm = pcm
-    return samples
+
+
+def _samples(sound: SoundFile) -> Pcm:
+    """All of them, in pieces: how many there are says only a header that may lie."""
+    pieces: list[Pcm] = []
+    left = _LONGEST_SAMPLES
+    while len(piece := sound.read(_PIECE_SAMPLES, dtype="int16")):
+        pieces.append(piece)
+        left -= len(piece)
+        if left < 0:
+            raise BrokenAudio(f"holds more than {_LONGEST_SAMPLES} samples")
+    if sum(map(len, pieces)) != sound.frames:
+        raise BrokenAudio(f"holds other than the {sound.frames} samples it promises")
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.int16)

@@ -17,6 +17,8 @@ Check = Callable[[Any], Any]
 _TIMES = ("t", "asked", "offered", "arrived", "last_packet")
 _TIME_DIGITS = 6
 _LONGEST_S = 1e9
+_MOST = 1 << 40
+"""Samples: of 48 kHz, eight months."""
 _SHOWN_CHARS = 40
 
 
@@ -92,7 +94,7 @@ def _number(value: object) -> float:
 
 def _at_least(least: int) -> Check:
     def check(value: object) -> int:
-        if type(value) is not int or value < least:
+        if type(value) is not int or not least <= value < _MOST:
             raise _mistyped(f"a whole number from {least}", value)
         return value
 

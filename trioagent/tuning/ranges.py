@@ -24,6 +24,7 @@ Setting = tuple[tuple[str, Value], ...]
 """Keys with their values; without any, what was recorded."""
 
 MOST_VALUES = 1000
+_LARGEST = 10**12
 HINT = "give --range SECTION.KEY=FROM:TO:STEP, or --range SECTION.KEY=A,B,C"
 
 
@@ -129,6 +130,13 @@ def _numbers(text: str) -> list[Value]:
         raise ConfigError("must have three numbers, from:to:step") from error
     if not finite or step <= 0 or stop < start:
         raise ConfigError("must go up, from:to:step, by a step above 0")
+    # Else how many there are may be more digits than there is memory for.
+    # Compared, not computed with: that fails at such numbers.
+    small = start > -_LARGEST and stop < _LARGEST and step < _LARGEST
+    if not small or step < 1 / Decimal(_LARGEST):
+        raise ConfigError(
+            f"has numbers beyond {_LARGEST}, or smaller than 1/{_LARGEST}"
+        )
     count = int((stop - start) / step) + 1
     if count > MOST_VALUES:
         raise ConfigError(f"has {count} values; {MOST_VALUES} are the most")
@@ -146,7 +154,7 @@ def _value(text: str) -> Value:
     """A number, true or false; what is neither is a word."""
     try:
         read = tomllib.loads(f"x = {text}")["x"]
-    except (tomllib.TOMLDecodeError, KeyError):
+    except (ValueError, KeyError, RecursionError):
         return text
     return read if isinstance(read, bool | int | float | str) else text
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from urllib.parse import urlsplit
 
 import attrs
 
 from trioagent.errors import ConfigError
+
+
+_SHOWN_CHARS = 200
 
 
 @attrs.frozen
@@ -61,7 +63,10 @@ def parse_address(uri: str) -> Address:
 
 
 def _no_address(uri: str, reason: str) -> ConfigError:
-    shown = re.sub("//.*@", "//***@", uri)  # what stands there is a secret
+    scheme, slashes, rest = uri.partition("//")
+    secret, _, host = rest.rpartition("@")
+    shown = f"{scheme}{slashes}***@{host}" if secret else uri
+    shown = shown if len(shown) <= _SHOWN_CHARS else f"{shown[:_SHOWN_CHARS]}…"
     return ConfigError(
         f"{shown!r} is no address of a Wyoming server: {reason}",
         hint="write tcp://host:port or unix:///path/of/the/socket",

@@ -112,7 +112,7 @@ class Decoder:
         if not isinstance(head.get("type"), str):
             raise BadFrame("a frame without a type")
         if not isinstance(head.get("data") or {}, dict):
-            raise BadFrame(f"a {head['type']!r} whose data is no object")
+            raise BadFrame(f"a {_named(head)} whose data is no object")
         head["data"] = head.get("data") or {}
         for key, limit in (
             ("data_length", self.limits.data),
@@ -131,12 +131,16 @@ class Decoder:
 def _length(head: dict[str, Any], key: str, limit: int) -> int:
     value = head.get(key) or 0
     if not isinstance(value, int) or value < 0:
-        raise BadFrame(f"a {head['type']!r} whose {key} is {str(value)[:SHOWN_BYTES]}")
+        raise BadFrame(f"a {_named(head)} whose {key} is {value!s:.40}")
     if value > limit:
         raise BadFrame(
-            f"a {head['type']!r} with a {key} of {value}; at most {limit} are taken"
+            f"a {_named(head)} with a {key} of {value!s:.40}; at most {limit} are taken"
         )
     return value
+
+
+def _named(head: dict[str, Any]) -> str:
+    return repr(head["type"][:SHOWN_BYTES])
 
 
 def _object(text: bytes) -> dict[str, Any]:

@@ -19,14 +19,17 @@ def split_text(text: str, limit: int) -> list[str]:
     It breaks at white space where there is some in the second half of a piece.
     """
     pieces: list[str] = []
-    rest = text.strip()
-    while rest:
-        fitting = _fitting(rest, limit)
-        if fitting < len(rest):
-            at = max(rest.rfind(" ", 0, fitting + 1), rest.rfind("\n", 0, fitting + 1))
-            fitting = at if at > fitting // 2 else fitting
-        pieces.append(_as_html(rest[:fitting].rstrip()))
-        rest = rest[fitting:].lstrip()
+    text = text.strip()
+    start = 0
+    while start < len(text):
+        end = _fitting(text, start, limit)
+        if end < len(text):
+            space = max(text.rfind(mark, start, end + 1) for mark in " \n")
+            end = space if space - start > (end - start) // 2 else end
+        pieces.append(_as_html(text[start:end].rstrip()))
+        start = end
+        while start < len(text) and text[start].isspace():
+            start += 1
     return pieces
 
 
@@ -34,15 +37,17 @@ def _as_html(text: str) -> str:
     return html.escape(text, quote=False).replace("\n", _LINE_BREAK)
 
 
-def _fitting(text: str, limit: int) -> int:
-    """Return how many characters of `text` fit into `limit` units; at least one."""
+def _fitting(text: str, start: int, limit: int) -> int:
+    """Return where what fits into `limit` units ends; it is at least one character."""
     if limit <= 0:
         return len(text)
     used = 0
-    for index, char in enumerate(text):
-        used += len(_as_html(char).encode("utf-16-le")) // 2
+    for index in range(start, len(text)):
+        char = text[index]
+        # Half a surrogate pair, as language models may send, is a unit, too.
+        used += len(_as_html(char).encode("utf-16-le", "surrogatepass")) // 2
         if used > limit:
-            return max(1, index)
+            return max(start + 1, index)
     return len(text)
 
 

@@ -1,0 +1,1 @@
+"""Fuzzing of every parser that eats bytes from outside; see docs/fuzzing.md."""
