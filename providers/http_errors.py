@@ -5,6 +5,7 @@ The only place that knows httpx's exceptions by name. No message holds the API k
 
 from __future__ import annotations
 
+import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import httpx
 import trio
 
 from providers.http_words import error_message
+from providers.redaction import redacted
 from trioagent.errors import ProviderError, ProviderUnavailable
 
 if TYPE_CHECKING:
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
 _MOST_BODY_BYTES = 1 << 16
 _BODY_S = 1.0
-_SHORTEST_SECRET = 8
-"""Dummy keys such as "none" may stand anywhere and are no secret."""
 
 _HINTS = {
     401: "set api_key in [{}] to a key that the server takes",
@@ -30,6 +30,10 @@ _HINTS = {
     405: "check base_url in [{}]",
     429: "the server is busy or the quota is used up: wait, or use another server",
 }
+_TLS_HINT = (
+    "the server must show a certificate for that name, of an authority that is trusted;"
+    " of your own authority, the environment variable SSL_CERT_FILE names the PEM file"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -57,9 +61,11 @@ class HttpErrors:
                 hint="check host and network, or raise connect_timeout_s",
             ) from error
         except (httpx.ConnectError, httpx.ProxyError) as error:
+            tls = _tls_error(error)
+            hint = f"start the server, or set base_url in [{self.section}]"
             raise ProviderUnavailable(
-                f"{url}: no connection: {self.redact(str(error))}",
-                hint=f"start the server, or set base_url in [{self.section}]",
+                f"{url}: no connection: {self.redact(str(tls or error))}",
+                hint=_TLS_HINT if tls else hint,
             ) from error
         except httpx.TransportError as error:
             said = self.redact(str(error)) or type(error).__name__
@@ -72,7 +78,8 @@ class HttpErrors:
         """The error for an answer whose status is not 200, with the server's words."""
         said = await self.words_of(response)
         status = response.status_code
-        message = f"{response.url} answered {status} {response.reason_phrase}: {said}"
+        reason = self.redact(response.reason_phrase)
+        message = f"{response.url} answered {status} {reason}: {said}"
         if status in _HINTS:
             return ProviderUnavailable(
                 message, hint=_HINTS[status].format(self.section)
@@ -85,15 +92,22 @@ class HttpErrors:
 
     async def words_of(self, response: httpx.Response) -> str:
         """What the body says, for people; waits a second for it, and cuts it."""
-        body = b""
+        body = bytearray()
         with trio.move_on_after(_BODY_S):
             async for part in response.aiter_bytes():
                 body += part
                 if len(body) > _MOST_BODY_BYTES:
                     break
-        return error_message(self.redact(body.decode(errors="replace")))
+        return error_message(body.decode(errors="replace"), self.redact)
 
     def redact(self, text: str) -> str:
         """Without the API key."""
-        is_secret = len(self.api_key) >= _SHORTEST_SECRET
-        return text.replace(self.api_key, "***") if is_secret else text
+        return redacted(text, self.api_key)
+
+
+def _tls_error(error: BaseException) -> ssl.SSLError | None:
+    """What TLS has to say, such as of a certificate: httpx's own error is silent."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    return cause

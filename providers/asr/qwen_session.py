@@ -14,6 +14,7 @@ import attrs
 import trio
 
 from providers.http_words import error_message, shorten
+from providers.redaction import redacted
 from providers.websocket import (
     Limits,
     Refused,
@@ -54,6 +55,7 @@ class Session:
     text: str = ""
     final: bool = False
     trouble: ProviderError | None = None
+    _key: str = attrs.field(default="", repr=False, alias="key")
     _begun: bool = False
     _changed: trio.Event = attrs.Factory(trio.Event)
 
@@ -68,9 +70,9 @@ class Session:
             while not self.over:
                 self._take(_decoded(self.url, await self.socket.receive()))
         except WebSocketError as error:
-            self.trouble = ProviderError(f"{self.url}: {error}")
+            self.trouble = self._trouble(f"{self.url}: {error}")
         except ProviderError as error:
-            self.trouble = error
+            self.trouble = self._trouble(error.message, error.hint)
         self.socket.close()
         self._changed.set()
 
@@ -105,7 +107,11 @@ class Session:
         except WebSocketError as error:
             # What the server said before it went is worth more.
             if self.trouble is None:
-                self.trouble = ProviderError(f"{self.url}: {error}")
+                self.trouble = self._trouble(f"{self.url}: {error}")
+
+    def _trouble(self, message: str, hint: str = "") -> ProviderError:
+        """Its words are the server's, who knows our key."""
+        return ProviderError(redacted(message, self._key), hint=hint)
 
     def _take(self, event: dict[str, Any]) -> None:
         kind = event.get("type")
@@ -154,10 +160,11 @@ async def open_session(options: Options) -> Session:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         socket = await connect(url, headers, limits)
     except Refused as error:
+        said = redacted(f"{url}: {error}", key)
         if error.status in _UNAUTHORIZED:
             hint = "set api_key in [asr.qwen] to a key that the server takes"
-            raise ProviderUnavailable(f"{url}: {error}", hint=hint) from error
-        raise NoRealtime(f"{url}: {error}", hint=_REALTIME_HINT) from error
+            raise ProviderUnavailable(said, hint=hint) from error
+        raise NoRealtime(said, hint=_REALTIME_HINT) from error
     except Unreachable as error:
         raise ProviderUnavailable(f"{url}: {error}", hint=_START_HINT) from error
     except WebSocketError as error:
@@ -172,7 +179,7 @@ async def open_session(options: Options) -> Session:
     except BaseException:
         socket.close()
         raise
-    return Session(url, socket)
+    return Session(url, socket, key=key)
 
 
 async def _introduce(url: str, socket: WebSocket, options: Options) -> None:

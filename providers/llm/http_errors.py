@@ -12,12 +12,11 @@ from httpx_sse import SSEError
 from providers import http_errors
 from providers.http_words import error_message
 from providers.llm.chat_wire import WireError
+from providers.redaction import redacted
 from trioagent.errors import ProviderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_SHORTEST_SECRET = 8
 
 
 @attrs.frozen(kw_only=True)
@@ -37,7 +36,7 @@ class HttpErrors(http_errors.HttpErrors):
             try:
                 yield
             except WireError as error:
-                said = error_message(self.redact(error.data))
+                said = error_message(error.data, self.redact)
                 raise ProviderError(f"{url} {error.what}: {said}") from error
             except SSEError as error:
                 said = self.redact(str(error))
@@ -54,7 +53,6 @@ class HttpErrors(http_errors.HttpErrors):
 
     def redact(self, text: str) -> str:
         """Without the API key, and without what our headers hold."""
-        for value in self.header_values:
-            if len(value) >= _SHORTEST_SECRET:
-                text = text.replace(value, "***")
-        return super().redact(text)
+        # Of "Token KEY" a server may name the key alone.
+        keys = [value.rpartition(" ")[2] for value in self.header_values]
+        return redacted(text, self.api_key, *self.header_values, *keys)

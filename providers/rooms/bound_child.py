@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from trioagent.private import open_private
+
 if TYPE_CHECKING:
     import signal
     from collections.abc import Sequence
@@ -25,6 +27,12 @@ if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """
 
+PASSED_ON = (
+    *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "LD_LIBRARY_PATH"),
+    *("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LOCALE_ARCHIVE"),
+)
+"""Of our environment; in the rest there may be keys."""
+
 
 def spawn_bound(command: Sequence[str], log_file: Path) -> subprocess.Popen[bytes]:
     """Start `command` (an absolute path and its arguments) with its output in a file.
@@ -34,13 +42,16 @@ def spawn_bound(command: Sequence[str], log_file: Path) -> subprocess.Popen[byte
     end after ten idle seconds. Call it from Trio's own thread; it takes about 1 ms.
     """
     launcher = [sys.executable, "-I", "-S", "-c", LAUNCHER, str(os.getpid())]
-    with log_file.open("wb") as output:
+    log = open_private(log_file, os.O_WRONLY | os.O_TRUNC)
+    with os.fdopen(log, "wb") as output:
         return subprocess.Popen(
             [*launcher, *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for us to hear, and to pass on
+            umask=0o077,
+            env={key: os.environ[key] for key in PASSED_ON if key in os.environ},
         )
 
 

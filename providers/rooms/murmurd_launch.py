@@ -52,6 +52,7 @@ async def launch(setup: MurmurdSetup, port: int) -> subprocess.Popen[bytes]:
                 await end_child(process, signal.SIGKILL, END_TIMEOUT_S)
     if not serves:
         raise _did_not_come_up(_log(setup))
+    setup.database_file.chmod(0o600)  # it makes it readable to its group
     return process
 
 
@@ -102,6 +103,7 @@ async def _make_database(setup: MurmurdSetup) -> None:
             capture_stdout=True,
             stderr=subprocess.STDOUT,
             check=False,
+            umask=0o077,
         )
         if done.returncode != 0 or not setup.database_file.exists():
             raise _did_not_come_up(done.stdout.decode(errors="replace"))

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from trioagent.private import open_private, private_folder
+
 VALID_FOR = datetime.timedelta(days=3650)
 RENEW_BEFORE = datetime.timedelta(days=1)
 CLOCK_SLACK = datetime.timedelta(hours=1)
@@ -39,9 +41,9 @@ def ensure_certificate(folder: Path) -> ServerCertificate:
     Raises:
         OSError: `folder` cannot be made, read or written.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     pair = ServerCertificate(folder / "cert.pem", folder / "key.pem")
-    with (folder / ".lock").open("w") as lock:
+    with os.fdopen(open_private(folder / ".lock", os.O_WRONLY), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two first runs at a time: one makes it
         if not _usable(pair):
             _make(pair)

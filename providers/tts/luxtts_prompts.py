@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from trioagent.private import private_folder
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -47,7 +49,7 @@ class PromptCache:
         path = self._path(name)
         half = path.with_suffix(".part")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            private_folder(self._folder)
             torch.save(prompt, half)
             half.replace(path)
         except (OSError, RuntimeError, pickle.PicklingError) as error:

@@ -18,7 +18,6 @@ import trio
 from trioagent.app import (
     BETTER_RECOGNIZER,
     EMBEDDED,
-    choose_recognizer,
     embedded_server,
     open_language_models,
     open_recognizer,
@@ -27,6 +26,7 @@ from trioagent.app import (
     open_vad,
 )
 from trioagent.calling.at_once import speak, transcribe
+from trioagent.choices import choose_recognizer
 from trioagent.cli.arguments import config_of
 from trioagent.configuration.file import render_config
 from trioagent.errors import RoomUnreachable, TrioagentError, own_errors

@@ -14,6 +14,7 @@ from trioagent.replay.again import again
 from trioagent.replay.compare import TurnResult, compare
 from trioagent.replay.pool import each
 from trioagent.replay.settings import recorded_config
+from trioagent.visible import visible
 
 if TYPE_CHECKING:
     import argparse
@@ -94,7 +95,7 @@ def _print(path: Path, seed: int, turn: TurnResult, *, as_json: bool) -> None:
     lines += [f"      {_shown(event)}" for event in difference.before]
     lines.append(f"  then {_shown(difference.recorded)}")
     lines.append(f"  now  {_shown(difference.now)}")
-    print("\n".join(lines))  # noqa: T201 - what the user asked for
+    print(visible("\n".join(lines)))  # noqa: T201 - what the user asked for
 
 
 def _shown(event: Event | None) -> str:

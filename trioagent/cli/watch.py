@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trioagent.journal.latency import metrics
+from trioagent.visible import visible_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,9 +90,10 @@ class Watch:
         table.add_column("heard of the reply", ratio=1)
         table.add_column("TTFA", justify="right", min_width=7)
         for turn in tuple(self._turns):
-            # As text: what people say is no markup.
+            # As text, without controls: what people say is neither markup nor command.
             said = (turn.speaker, turn.state, turn.said, turn.reply)
-            table.add_row(str(turn.number), *map(Text, said), turn.ttfa)
+            shown = (Text(visible_line(text)) for text in said)
+            table.add_row(str(turn.number), *shown, turn.ttfa)
         return table
 
     @contextmanager

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import attrs
 
+from trioagent.visible import visible
+
 Level = Literal["ok", "note", "warning", "fail"]
 MARKS: Mapping[Level, str] = {
     "ok": "ok  ",
@@ -47,4 +49,5 @@ class Finding:
         """For people: a line, and the hint under it."""
         lines = [f"{MARKS[self.level]} {self.part}: {self.detail}"]
         lines += [f"       {line}" for line in self.hint.splitlines()]
-        return "\n".join(lines)
+        # Models' names and errors are what servers say.
+        return visible("\n".join(lines))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from providers.redaction import redacted
 from providers.rooms.mumble.control import ControlStream, LinkDown
 from providers.rooms.mumble.dial import Patience, where
 from providers.rooms.mumble.messages import (
@@ -21,6 +22,7 @@ from providers.rooms.mumble.messages import (
     UserState,
     Version,
 )
+from providers.rooms.mumble.plain import short
 from providers.rooms.mumble.state import NoSuchChannel, ServerState
 from providers.rooms.mumble.wire import ProtocolError
 from trioagent.errors import RoomRejected, RoomUnreachable
@@ -151,7 +153,7 @@ def removed(
     return RoomRejected(
         f"{where(config)}: {'banned' if message.ban else 'removed from the server'}"
         + (f" by {by}" if by else "")
-        + (f": {message.reason}" if message.reason else "."),
+        + (f": {short(message.reason)}" if message.reason else "."),
         hint="Two agents cannot share a name: see mumble.user." if not by else "",
     )
 
@@ -159,14 +161,18 @@ def removed(
 def _rejected(message: Reject, config: MumbleConfig) -> RoomRejected:
     words, hint = _REJECTIONS.get(message.kind or 0, ("rejected", ""))
     kind = NameInUse if message.kind == _NAME_IN_USE else RoomRejected
-    reason = f" ({message.reason})" if message.reason else ""
+    # The server knows them, and may say them back.
+    said = redacted(short(message.reason), config.password, *config.tokens)
+    reason = f" ({said})" if said else ""
     return kind(
         f'{where(config)} does not let "{config.user}" in: {words}{reason}.', hint=hint
     )
 
 
 def _denied(message: PermissionDenied, config: MumbleConfig, path: str) -> RoomRejected:
-    words = message.reason or _DENIALS.get(message.kind or 0, "permission denied")
+    words = short(message.reason) or _DENIALS.get(
+        message.kind or 0, "permission denied"
+    )
     return RoomRejected(
         f'{where(config)} does not let us into the channel "{path}": {words}.',
         hint="Ask for the right to enter, or set mumble.tokens or "

@@ -16,6 +16,7 @@ import attrs
 import platformdirs
 
 from trioagent.errors import ConfigError, RoomRejected
+from trioagent.private import private_folder
 
 _ALGORITHM = "sha256"
 
@@ -83,7 +84,7 @@ def _find(lines: list[str], where: str, pin_file: Path) -> _Pin | None:
 
 
 def _write(pin_file: Path, lines: list[str]) -> None:
-    pin_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(pin_file.parent)
     # mkstemp makes a file of mode 0600.
     handle, name = tempfile.mkstemp(dir=pin_file.parent, prefix=pin_file.name)
     try:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from trioagent.latencies.palette import BETTER, WORSE
 from trioagent.replay.live.result import WAITS, LiveResult, LiveTurn, Summary
+from trioagent.visible import visible_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,8 @@ def show(results: Sequence[LiveResult], found: Summary) -> None:
     table.add_column("outcome")
     for result in results:
         for turn in result.turns:
-            table.add_row(f"{result.name} {turn.turn}", *_cells(turn), _outcome(turn))
+            name = Text(visible_line(f"{result.name} {turn.turn}"))
+            table.add_row(name, *_cells(turn), _outcome(turn))
     table.add_section()
     medians = [_change(found.then[key], found.now[key]) for key in WAITS]
     table.add_row("median", *medians, "", style="bold")
@@ -63,7 +65,7 @@ def _ms(value: float | None) -> str:
 
 def _outcome(turn: LiveTurn) -> Text:
     then, now = turn.then.outcome or "none", turn.now.outcome or "none"
-    return Text(then if then == now else f"{then} → {now}")
+    return Text(visible_line(then if then == now else f"{then} → {now}"))
 
 
 def _show_words(console: Console, result: LiveResult) -> None:
@@ -71,12 +73,14 @@ def _show_words(console: Console, result: LiveResult) -> None:
     if result.errors is None or not result.errors.errors:
         return
     told = _told(result.errors, result.errors_then)
-    console.print(Text(f"{result.name}: {told}"), soft_wrap=True)
+    lines = [f"{result.name}: {told}"]
     if result.said is not None:
-        console.print(Text(f"  said      {result.said}"), soft_wrap=True)
+        lines.append(f"  said      {result.said}")
     for turn in result.turns:
-        console.print(Text(f"  recorded  {turn.then.text}"), soft_wrap=True)
-        console.print(Text(f"  live      {turn.now.text}"), soft_wrap=True)
+        lines.append(f"  recorded  {turn.then.text}")
+        lines.append(f"  live      {turn.now.text}")
+    for line in lines:
+        console.print(Text(visible_line(line)), soft_wrap=True)
 
 
 def _told(errors: WordErrors, then: WordErrors | None) -> str:

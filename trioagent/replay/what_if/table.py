@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trioagent.latencies.palette import BETTER, WORSE
+from trioagent.visible import visible_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,8 @@ def show(effects: Sequence[Effects], overrides: Sequence[str], recordings: int) 
     table.add_row("turns", *(str(e.turns) for e in effects), "")
     for kind in kinds:
         counts = [e.outcomes.get(kind, 0) for e in effects]
-        table.add_row(f"  {kind}", *map(str, counts), _signed(counts[2] - counts[1]))
+        named = Text(visible_line(f"  {kind}"))
+        table.add_row(named, *map(str, counts), _signed(counts[2] - counts[1]))
     table.add_section()
     for key, label in TROUBLES.items():
         numbers = [getattr(e, key) for e in effects]
