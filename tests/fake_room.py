@@ -62,7 +62,7 @@ class FakeRoom:
     def end_talk(self) -> None:
         raise AssertionError("the caller ends its talk with its last frame")
 
-    async def send_text(self, text: str) -> None:
+    async def send_text(self, text: str, to: Speaker | None = None) -> None:
         raise AssertionError("the caller does not write")
 
     def put(self, event: RoomEvent) -> None:

@@ -109,7 +109,7 @@ class FakeRoom:
             self.talk_open = False
             self.ends.append(trio.current_time())
 
-    async def send_text(self, text: str) -> None:
+    async def send_text(self, text: str, to: Speaker | None = None) -> None:
         await trio.lowlevel.checkpoint()
 
     def put(self, event: RoomEvent) -> None:

@@ -143,7 +143,7 @@ async def test_a_full_inbox_drops_the_oldest_voice_and_nothing_else() -> None:
     for packet in packets:
         inbox.put(packet)
     inbox.put(LinkLost("gone"))
-    inbox.close()
+    inbox.end()
     events = [event async for event in inbox.events]
     assert len(events) <= MAX_EVENTS + 1
     assert events[0] == SpeakerJoined(ANA)

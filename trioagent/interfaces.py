@@ -173,8 +173,11 @@ class Room(Protocol):
         """End the talk spurt now, if one is open, without another frame of speech."""
         ...
 
-    async def send_text(self, text: str) -> None:
-        """Write plain text to the agent's channel, at the server's pace."""
+    async def send_text(self, text: str, to: Speaker | None = None) -> None:
+        """Write plain text to the agent's channel, at the server's pace.
+
+        With `to`, only they can read it; lost if they are not there any more.
+        """
         ...
 
 

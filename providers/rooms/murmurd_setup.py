@@ -13,6 +13,7 @@ from pathlib import Path
 import attrs
 
 from providers.rooms.server_certificate import ServerCertificate
+from trioagent.private import open_private
 
 SERVER_ID = 1
 ROOT_CHANNEL_ID = 0
@@ -27,9 +28,9 @@ class MurmurdSettings:
     host: str = "127.0.0.1"
     port: int = 0
     """0 takes any free one."""
-    password: str = ""
+    password: str = attrs.field(default="", repr=False)
     certificate_required: bool = False
-    superuser_password: str = ""
+    superuser_password: str = attrs.field(default="", repr=False)
     channels: tuple[str, ...] = ()
     """Paths of channels it has from the start, "Lobby/Bots"."""
 
@@ -74,7 +75,7 @@ def write_ini(setup: MurmurdSetup, port: int) -> None:
         "certrequired": str(settings.certificate_required).lower(),
         "welcometext": "",
         "bandwidth": "130000",
-        "users": "50",
+        "users": "200",
         "opusthreshold": "0",  # always Opus
         "rememberchannel": "false",
         "logdays": "-1",  # no log in the database
@@ -93,7 +94,10 @@ def write_ini(setup: MurmurdSetup, port: int) -> None:
         # Else it becomes the user mumble-server, who cannot open the database.
         values["uname"] = "root"
     lines = (f"{key}={_quoted(value)}\n" for key, value in values.items())
-    setup.ini_file.write_text("".join(lines), encoding="utf-8")
+    with os.fdopen(
+        open_private(setup.ini_file, os.O_WRONLY | os.O_TRUNC), "wb"
+    ) as file:
+        file.write("".join(lines).encode())
 
 
 def _quoted(value: str) -> str:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 VOICE_WAITING = 500
 """Packets, ten seconds of one speaker, before the oldest is dropped."""
 
+MOST_UNSENT_BYTES = 1 << 20
+"""More does not wait for a server that takes nothing."""
+
 CLOSE_GRACE_S = 0.2
 
 
@@ -44,15 +47,24 @@ class PymumbleControl:
         Raises:
             LinkDown: the connection ended.
         """
-        news = await self._inbox.receive()
+        try:
+            news = await self._inbox.receive()
+        except trio.EndOfChannel:
+            raise LinkDown("too much came while we were busy") from None
         if isinstance(news, LinkEnded):
             self._inbox.put(news, droppable=False)  # for whoever asks again
             raise LinkDown(str(news.error)) from news.error
         return news
 
     async def send(self, data: bytes) -> None:
-        """Give encoded messages to the thread."""
+        """Give encoded messages to the thread.
+
+        Raises:
+            LinkDown: the server has taken nothing for long.
+        """
         await trio.lowlevel.checkpoint()
+        if self.unacknowledged_bytes() > MOST_UNSENT_BYTES:
+            raise LinkDown("the server takes nothing")
         self._thread.post(data)
 
     async def send_messages(self, *messages: Message) -> None:

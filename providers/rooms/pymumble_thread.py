@@ -34,6 +34,7 @@ from providers.rooms.mumble.messages import (
     Reject,
     ServerConfig,
     ServerSync,
+    TextMessage,
     UserRemove,
     UserState,
     VoiceTunnel,
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from trioagent.inbox import Inbox
 
 READ_BYTES = 1 << 14  # a TLS record
+MAX_TEXT_CHARS = 200_000
+"""Of a message, pictures included; what follows is not read, and fills no memory."""
 
 
 @attrs.frozen
@@ -205,6 +208,8 @@ class PymumbleThread(Mumble):  # type: ignore[misc] # pymumble has no types
         if type == c.PYMUMBLE_MSG_TYPES_REJECT:  # pymumble would lose the kind
             rejected = mumble_pb2.Reject.FromString(message)
             self._tell(Reject(kind=rejected.type, reason=rejected.reason))
+        elif type == c.PYMUMBLE_MSG_TYPES_TEXTMESSAGE:  # pymumble: a thread for each
+            self._text(mumble_pb2.TextMessage.FromString(message))
         elif type == c.PYMUMBLE_MSG_TYPES_PING:  # pymumble would ask the wall clock
             pong = mumble_pb2.Ping.FromString(message)
             self._tell(Ping(timestamp=pong.timestamp))
@@ -213,16 +218,29 @@ class PymumbleThread(Mumble):  # type: ignore[misc] # pymumble has no types
         if type == c.PYMUMBLE_MSG_TYPES_SERVERSYNC:
             session, bandwidth = self.users.myself_session, self.server_max_bandwidth
             self._tell(ServerSync(session=session, max_bandwidth=bandwidth))
-        elif type == c.PYMUMBLE_MSG_TYPES_USERSTATE:  # pymumble keeps no comments
+        elif type == c.PYMUMBLE_MSG_TYPES_USERSTATE:  # what pymumble tells nobody
             user = mumble_pb2.UserState.FromString(message)
-            if user.HasField("comment"):
-                self._tell(UserState(session=user.session, comment=user.comment))
+            keys = ("comment", "hash")
+            more = {key: getattr(user, key) for key in keys if user.HasField(key)}
+            if more:
+                self._tell(UserState(session=user.session, **more))
         elif type == c.PYMUMBLE_MSG_TYPES_SERVERCONFIG:
             self._tell(ServerConfig(message_length=self.server_max_message_length))
 
     def sound_received(self, message: bytes) -> None:
         """Pass a voice packet on as it is: it says whether it is the last one."""
         self._inbox.put(VoiceTunnel(bytes(message)))
+
+    def _text(self, text: Any) -> None:  # noqa: ANN401
+        self._inbox.put(
+            TextMessage(
+                actor=text.actor if text.HasField("actor") else None,
+                session=tuple(text.session),
+                channel_id=tuple(text.channel_id),
+                tree_id=tuple(text.tree_id),
+                message=text.message[:MAX_TEXT_CHARS],
+            )
+        )
 
     def _tell(self, news: News) -> None:
         self._inbox.put(news, droppable=False)

@@ -6,13 +6,15 @@ import fcntl
 import struct
 import sys
 import termios
-from collections import deque
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
-from providers.rooms.mumble.messages import Message
 from providers.rooms.mumble.wire import MessageReader, encode
+
+if TYPE_CHECKING:
+    from providers.rooms.mumble.messages import Message
 
 TlsStream = trio.SSLStream[trio.SocketStream]
 
@@ -30,7 +32,6 @@ class ControlStream:
 
     _stream: TlsStream
     _reader: MessageReader = attrs.Factory(MessageReader)
-    _received: deque[Message] = attrs.Factory(deque)
 
     @property
     def socket(self) -> trio.socket.SocketType:
@@ -44,16 +45,17 @@ class ControlStream:
             LinkDown: the server closed the connection, or it broke.
             ProtocolError: the peer does not speak Mumble.
         """
-        await trio.lowlevel.checkpoint()  # many may have come in one piece
-        while not self._received:
+        # Thousands may have come in one piece: others run between any two of them.
+        await trio.lowlevel.checkpoint()
+        while (message := self._reader.take()) is None:
             try:
                 data = await self._stream.receive_some(_CHUNK_BYTES)
             except trio.BrokenResourceError as error:
                 raise LinkDown(f"the connection broke: {_cause(error)}") from error
             if not data:
                 raise LinkDown("the server closed the connection")
-            self._received.extend(self._reader.feed(data))
-        return self._received.popleft()
+            self._reader.add(data)
+        return message
 
     async def send(self, data: bytes) -> None:
         """Send encoded messages. If cancelled, the connection is of no more use.
@@ -76,7 +78,7 @@ class ControlStream:
             return 0
         try:
             answer = fcntl.ioctl(self.socket.fileno(), termios.TIOCOUTQ, bytes(4))
-        except OSError:
+        except (OSError, ValueError):  # a closed socket has the number -1
             return 0
         return int(struct.unpack("i", answer)[0])
 

@@ -23,6 +23,7 @@ from providers.rooms.mumble.messages import (
     UserState,
     VoiceTunnel,
 )
+from providers.rooms.mumble.plain import plain_text, short
 from providers.rooms.mumble.sender import Sender
 from providers.rooms.mumble.speaking import allowed_bitrate_bps
 from providers.rooms.mumble.text import Pacer
@@ -30,10 +31,12 @@ from providers.rooms.mumble.voice_path import VoicePath
 from providers.rooms.mumble.wire import ProtocolError
 from trioagent.config import MumbleConfig
 from trioagent.errors import RoomError
-from trioagent.interfaces import RoomEvent, SpeakerJoined, SpeakerLeft
+from trioagent.interfaces import RoomEvent, Speaker, SpeakerJoined, SpeakerLeft
+from trioagent.interfaces import TextMessage as Written
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterable
 
 
 log = logging.getLogger(__name__)
@@ -100,10 +103,24 @@ class Link:
         """How long a chat message may be, in UTF-16 units; 0: any length."""
         return self._session.state.message_length
 
-    def send_text(self, html: str) -> bool:
-        """Send one chat message to our channel. False: it is dropped."""
-        channel_id = self._session.state.own.channel_id
-        return self.sender.put(TextMessage(channel_id=(channel_id,), message=html))
+    @property
+    def users(self) -> int:
+        """How many are on the server, ourselves included."""
+        return len(self._session.state.users)
+
+    def send_text(self, html: str, to: Speaker | None = None) -> bool:
+        """Send one chat message to our channel, or to one user. False: it is dropped.
+
+        It is, too, if somebody else has the session of `to` by now.
+        """
+        state = self._session.state
+        if to is None:
+            message = TextMessage(channel_id=(state.own.channel_id,), message=html)
+            return self.sender.put(message)
+        now = state.person(to.id)
+        if now is None or (now.name, now.certificate) != (to.name, to.certificate):
+            return False
+        return self.sender.put(TextMessage(session=(to.id,), message=html))
 
     async def run(self) -> LinkDown | RoomError:
         """Work until the link is lost; return why. If cancelled, closes all."""
@@ -111,7 +128,7 @@ class Link:
         try:
             if self._config.udp:
                 self.voice.open_udp(session.control, session.crypt_setup)
-            self._sync_speakers()
+            self._sync_speakers(self._session.state.users)
             with self._tasks:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._send, name="mumble: sender")
@@ -177,29 +194,50 @@ class Link:
             case CryptSetup():
                 self.voice.crypt_setup(message)
                 return
+            case TextMessage():
+                self._text(message)
+                return
             case UserRemove(session=state.session):
                 self._stop(removed(message, state, self._config))
-            case PermissionDenied():
-                log.warning("The server denies us something: %s", message)
+            case PermissionDenied(kind=kind, reason=reason):
+                log.warning(
+                    "The server denies us something (type %s): %s", kind, short(reason)
+                )
             case _:
                 pass
+        was_in = state.own.channel_id
         state.apply(message)
-        self._sync_speakers()
+        if state.own.channel_id != was_in:
+            self._sync_speakers({**self.hearing.speakers, **state.users})
+        elif isinstance(message, UserState | UserRemove):
+            self._sync_speakers(() if message.session is None else (message.session,))
         if isinstance(message, UserState) and message.session == state.session:
             self._note_silenced(message)
 
-    def _sync_speakers(self) -> None:
-        """Tell who came and went since the last time."""
-        before, now = self.hearing.speakers, self._session.state.speakers()
-        for session, speaker in before.items():
-            if now.get(session) != speaker:
-                self.hearing.left(speaker)
-            if session not in now:
-                self._emit(SpeakerLeft(speaker))
-        for session, speaker in now.items():
-            if before.get(session) != speaker:
-                self.hearing.joined(speaker)
-                self._emit(SpeakerJoined(speaker))
+    def _text(self, message: TextMessage) -> None:
+        """Pass on what somebody wrote to us or to our channel, if it says anything."""
+        state = self._session.state
+        writer = None if message.actor is None else state.person(message.actor)
+        if writer is None or not state.addresses_us(message):
+            return
+        text = plain_text(message.message or "")
+        if text:
+            private = not (message.channel_id or message.tree_id)
+            self._emit(Written(writer, text, private))
+
+    def _sync_speakers(self, sessions: Iterable[int]) -> None:
+        """Tell who of these came and went since the last time: leavers first."""
+        state = self._session.state
+        changes = [(self.hearing.speaker(s), state.speaker(s)) for s in sessions]
+        for before, now in changes:
+            if before is not None and before != now:
+                self.hearing.left(before)
+                if now is None:
+                    self._emit(SpeakerLeft(before))
+        for before, now in changes:
+            if now is not None and before != now:
+                self.hearing.joined(now)
+                self._emit(SpeakerJoined(now))
 
     def _note_silenced(self, change: UserState) -> None:
         if change.mute or change.suppress:

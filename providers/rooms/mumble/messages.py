@@ -13,12 +13,14 @@ import attrs
 Kind = Literal["uint", "int", "bool", "float", "str", "bytes"]
 
 
-def _field(number: int, kind: Kind) -> Any:  # noqa: ANN401 - stands for any default
-    return attrs.field(default=None, metadata={"number": number, "kind": kind})
+def _field(number: int, kind: Kind, *, secret: bool = False) -> Any:  # noqa: ANN401 - stands for any default
+    about = {"number": number, "kind": kind}
+    return attrs.field(default=None, repr=not secret, metadata=about)
 
 
-def _repeated(number: int, kind: Kind) -> Any:  # noqa: ANN401 - as above
-    return attrs.field(default=(), metadata={"number": number, "kind": kind})
+def _repeated(number: int, kind: Kind, *, secret: bool = False) -> Any:  # noqa: ANN401 - as above
+    about = {"number": number, "kind": kind}
+    return attrs.field(default=(), repr=not secret, metadata=about)
 
 
 @attrs.frozen(kw_only=True)
@@ -46,8 +48,8 @@ class Authenticate:
 
     type: ClassVar[int] = 2
     username: str | None = _field(1, "str")
-    password: str | None = _field(2, "str")
-    tokens: tuple[str, ...] = _repeated(3, "str")
+    password: str | None = _field(2, "str", secret=True)
+    tokens: tuple[str, ...] = _repeated(3, "str", secret=True)
     opus: bool | None = _field(5, "bool")
     client_type: int | None = _field(6, "int")
 
@@ -126,6 +128,7 @@ class UserState:
     mute: bool | None = _field(6, "bool")
     suppress: bool | None = _field(8, "bool")
     comment: str | None = _field(14, "str")
+    hash: str | None = _field(15, "str")
 
 
 @attrs.frozen(kw_only=True)
@@ -136,6 +139,7 @@ class TextMessage:
     actor: int | None = _field(1, "uint")
     session: tuple[int, ...] = _repeated(2, "uint")
     channel_id: tuple[int, ...] = _repeated(3, "uint")
+    tree_id: tuple[int, ...] = _repeated(4, "uint")
     message: str | None = _field(5, "str")
 
 
@@ -154,7 +158,7 @@ class CryptSetup:
     """Keys of the UDP link; with `server_nonce` alone, or empty, a resync."""
 
     type: ClassVar[int] = 15
-    key: bytes | None = _field(1, "bytes")
+    key: bytes | None = _field(1, "bytes", secret=True)
     client_nonce: bytes | None = _field(2, "bytes")
     server_nonce: bytes | None = _field(3, "bytes")
 

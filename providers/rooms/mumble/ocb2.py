@@ -30,6 +30,10 @@ class LinkQuality:
     late: int = 0
     lost: int = 0
     resyncs: int = 0
+    replayed: int = 0
+    """Repeated, or too late to be told from repeated ones."""
+    forged: int = 0
+    """Not made by who has the key, or damaged."""
 
 
 class Ocb2:
@@ -68,17 +72,19 @@ class Ocb2:
     def decrypt(self, packet: bytes) -> bytes | None:
         """Return what is in `packet`; None for forged, repeated and too late ones."""
         if len(packet) < HEADER_BYTES:
+            self.quality.forged += 1
             return None
         ahead = (packet[0] - self._theirs) & 0xFF
         if ahead >= 128:
             ahead -= 256
         nonce = (self._theirs + ahead) & _MASK
-        if ahead <= -_LATE_WINDOW or ahead == 0:
-            return None
-        if self._taken[packet[0]] == nonce:
+        late = ahead <= -_LATE_WINDOW or ahead == 0
+        if late or self._taken[packet[0]] == nonce:
+            self.quality.replayed += 1
             return None
         plain = self._open(nonce, packet[1:HEADER_BYTES], packet[HEADER_BYTES:])
         if plain is None:
+            self.quality.forged += 1
             return None
         self._taken[packet[0]] = nonce
         self._count(ahead)

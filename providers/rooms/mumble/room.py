@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import trio
 from providers import opus
 from providers.rooms.mumble.backoff import Backoff
 from providers.rooms.mumble.dial import where
+from providers.rooms.mumble.figures import room_figures, voice_figures
 from providers.rooms.mumble.inbox import EventInbox
 from providers.rooms.mumble.link import Link, connect
 from providers.rooms.mumble.login import NameInUse, Session
@@ -22,7 +24,7 @@ from providers.rooms.mumble.text import split_text
 from providers.rooms.mumble.tls import make_context
 from trioagent.config import MumbleConfig
 from trioagent.errors import RoomError, RoomRejected, RoomUnreachable, TrioagentError
-from trioagent.interfaces import LinkLost, LinkRestored, Pcm, RoomEvent, SpeakerLeft
+from trioagent.interfaces import LinkLost, LinkRestored, Pcm, Speaker, SpeakerLeft
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -99,6 +101,9 @@ class MumbleRoom:
     _path: str = ""
     dropped: int = 0
     """Frames that were not sent: the link was down or could not take them."""
+    _past: Counter[str] = attrs.Factory(Counter)
+    """The figures of earlier links."""
+    _losses: int = 0
 
     @property
     def name(self) -> str:
@@ -117,9 +122,23 @@ class MumbleRoom:
         return self._link is not None and self._link.voice.over_udp
 
     @property
-    def events(self) -> trio.MemoryReceiveChannel[RoomEvent]:
+    def events(self) -> EventInbox:
         """What happens; see `EventInbox` for what is dropped when nobody reads."""
         return self._inbox.events
+
+    @property
+    def figures(self) -> dict[str, int | float]:
+        """How the room fares: what came and was dropped, over all connections.
+
+        Counts of packets, messages or users; `udp_round_trip_ms` is of the last ping.
+        docs/mumble.md says what each means.
+        """
+        own = {
+            "frames_dropped": self.dropped,
+            "losses": self._losses,
+            "over_udp": int(self.over_udp),
+        }
+        return room_figures(self._past, self._link, self._inbox) | own
 
     def frame_rate_hz(self, source_rate_hz: int) -> int:
         """Return the source's own rate if Opus takes it, else the next higher."""
@@ -147,11 +166,13 @@ class MumbleRoom:
         if packet is not None:
             self._send(self._link, packet, last=True)
 
-    async def send_text(self, text: str) -> None:
-        """Write to the channel, as HTML of plain text, in as many messages as it takes.
+    async def send_text(self, text: str, to: Speaker | None = None) -> None:
+        """Write to the channel, or to one user, in as many messages as it takes.
 
-        The server takes 4 messages at once and 1 per second after that. What is
-        written while the link is down is lost. If cancelled, the rest is not sent.
+        It goes as HTML that shows `text` and nothing else. The server takes 4 messages
+        at once and 1 per second after that. What is written while the link is down is
+        lost, and what is for one user if they left, whoever has their place now. If
+        cancelled, the rest is not sent.
         """
         await trio.lowlevel.checkpoint()
         limit = self._link.message_length if self._link is not None else 0
@@ -159,8 +180,8 @@ class MumbleRoom:
             link = self._link
             if link is not None:
                 await trio.sleep_until(link.pacer.reserve(trio.current_time()))
-            if link is None or link is not self._link or not link.send_text(html):
-                log.warning("The link is down; a chat message is lost.")
+            if link is None or link is not self._link or not link.send_text(html, to):
+                log.warning("A chat message is lost: nobody is there to take it.")
 
     def use(self, session: Session) -> Link:
         """Speak and listen through this session from now on."""
@@ -190,7 +211,7 @@ class MumbleRoom:
         finally:
             self._link = None
             self._speaking.close()
-            self._inbox.close()
+            self._inbox.end()
 
     def _send(self, link: Link, packet: bytes, *, last: bool) -> None:
         if not link.voice.send(packet, last=last):
@@ -198,6 +219,8 @@ class MumbleRoom:
 
     def _lost(self, link: Link, why: LinkDown) -> None:
         self._link, self._path = None, link.path
+        self._past.update(voice_figures(link))
+        self._losses += 1
         self._speaking.forget_spurt()
         log.warning("%s: %s", self.address, why)
         self._inbox.put(LinkLost(str(why)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import string
+
 import attrs
 
 from providers.rooms.mumble.messages import (
@@ -10,13 +12,18 @@ from providers.rooms.mumble.messages import (
     Message,
     ServerConfig,
     ServerSync,
+    TextMessage,
     UserRemove,
     UserState,
 )
+from providers.rooms.mumble.plain import clean_name, short
 from trioagent.interfaces import Speaker
 
 ROOT = 0
 _MAX_LISTED = 30
+_DEEPEST = 100
+"""Channels within each other; servers allow ten, unless they are told otherwise."""
+_MAX_HASH = 128
 
 
 class NoSuchChannel(LookupError):
@@ -41,6 +48,8 @@ class User:
     suppressed: bool = False
     agent: bool = False
     """Whether its comment says that it is an agent like ours."""
+    certificate: str = ""
+    """The hash that the server made of its certificate, in lower case."""
 
 
 AGENT_MARK = "trioagent:"
@@ -81,27 +90,49 @@ class ServerState:
         """Ourselves, as the server sees us."""
         return self.users.get(self.session if self.session is not None else -1, User())
 
+    def person(self, session: int) -> Speaker | None:
+        """Return who has this session, in whatever channel; not ourselves."""
+        user = self.users.get(session)
+        if user is None or session == self.session:
+            return None
+        return Speaker(session, user.name, user.agent, user.certificate)
+
+    def speaker(self, session: int) -> Speaker | None:
+        """Return who has this session, if they are in our channel."""
+        user = self.users.get(session)
+        if user is None or user.channel_id != self.own.channel_id:
+            return None
+        return self.person(session)
+
     def speakers(self) -> dict[int, Speaker]:
         """Return who is in our channel, by session, without ourselves."""
-        channel_id = self.own.channel_id
-        return {
-            session: Speaker(session, user.name, user.agent)
-            for session, user in self.users.items()
-            if user.channel_id == channel_id and session != self.session
-        }
+        found = ((session, self.speaker(session)) for session in self.users)
+        return {session: speaker for session, speaker in found if speaker is not None}
+
+    def addresses_us(self, message: TextMessage) -> bool:
+        """Whether this was written to us, to our channel or to what it is part of."""
+        here = self.own.channel_id
+        if self.session in message.session or here in message.channel_id:
+            return True
+        return bool({ROOT, *self._lineage(here)} & set(message.tree_id))
 
     def path(self, channel_id: int) -> str:
         """Return the path of a channel, "Lobby/Bots"; the root's is empty."""
-        names: list[str] = []
-        seen: set[int] = set()
+        lineage = self._lineage(channel_id)
+        known = [self.channels[each] for each in lineage if each in self.channels]
+        return "/".join(channel.name for channel in reversed(known))
+
+    def _lineage(self, channel_id: int) -> dict[int, None]:
+        """Return a channel and those it is part of, without the root."""
+        seen: dict[int, None] = {}
         while channel_id != ROOT and channel_id in self.channels:
-            if channel_id in seen:  # no server should, but it would never end
+            # No server should, but it would never end, or not soon.
+            if channel_id in seen or len(seen) == _DEEPEST:
                 break
-            seen.add(channel_id)
-            channel = self.channels[channel_id]
-            names.append(channel.name)
-            channel_id = ROOT if channel.parent is None else channel.parent
-        return "/".join(reversed(names))
+            seen[channel_id] = None
+            parent = self.channels[channel_id].parent
+            channel_id = ROOT if parent is None else parent
+        return seen
 
     def find(self, path: str) -> int:
         """Return the id of the channel at `path`; upper and lower case may differ.
@@ -111,7 +142,7 @@ class ServerState:
         Raises:
             NoSuchChannel: there is none, or there are several.
         """
-        parts = [part.strip() for part in path.split("/") if part.strip()]
+        parts = [part for part in map(short, path.split("/")) if part]
         wanted = "/".join(parts)
         root = self.channels.get(ROOT, Channel()).name
         rooted = "/".join(parts[1:]) if parts and parts[0] == root else None
@@ -130,18 +161,21 @@ class ServerState:
     def _channel_changed(self, channel_id: int, change: ChannelState) -> None:
         channel = self.channels.get(channel_id, Channel())
         self.channels[channel_id] = Channel(
-            channel.name if change.name is None else change.name,
+            channel.name if change.name is None else short(change.name),
             channel.parent if change.parent is None else change.parent,
         )
 
     def _user_changed(self, session: int, change: UserState) -> None:
         user = self.users.get(session, User())
         self.users[session] = User(
-            user.name if change.name is None else change.name,
+            clean_name(change.name or "", session)
+            if change.name is not None or not user.name
+            else user.name,
             user.channel_id if change.channel_id is None else change.channel_id,
             user.muted if change.mute is None else change.mute,
             user.suppressed if change.suppress is None else change.suppress,
             user.agent if change.comment is None else AGENT_MARK in change.comment,
+            user.certificate if change.hash is None else _hash(change.hash),
         )
 
     def _limits_changed(self, bandwidth: int | None, length: int | None) -> None:
@@ -149,6 +183,12 @@ class ServerState:
             self.max_bandwidth_bps = bandwidth
         if length is not None:
             self.message_length = length
+
+
+def _hash(text: str) -> str:
+    """Return a certificate's hash in lower case; nothing if it is none."""
+    hexadecimal = len(text) <= _MAX_HASH and set(text) <= set(string.hexdigits)
+    return text.lower() if hexadecimal else ""
 
 
 def _listed(path: str, existing: list[str]) -> str:

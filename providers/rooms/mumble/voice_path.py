@@ -30,11 +30,16 @@ log = logging.getLogger(__name__)
 
 @attrs.define(eq=False)
 class VoicePath:
-    """Voice of one connection, both ways. `refused` counts packets of no sense."""
+    """Voice of one connection, both ways.
+
+    `received` counts packets of speech, `refused` those of no sense, which forged and
+    repeated ones over UDP never get to be.
+    """
 
     _sender: Sender
     _hearing: Hearing
     _heard: Callable[[VoicePacket], None]
+    received: int = 0
     refused: int = 0
     _udp: UdpLink | None = None
     _over_udp: bool = False
@@ -48,6 +53,11 @@ class VoicePath:
     def quality(self) -> LinkQuality:
         """How the server's UDP packets came through."""
         return LinkQuality() if self._udp is None else self._udp.crypt.quality
+
+    @property
+    def round_trip_s(self) -> float | None:
+        """Of the last ping over UDP that was answered."""
+        return None if self._udp is None else self._udp.round_trip_s
 
     def open_udp(self, control: ControlStream, setup: CryptSetup) -> None:
         """Try UDP from now on, with the keys the server gave."""
@@ -80,6 +90,7 @@ class VoicePath:
             return
         crypt = _crypt(setup)
         if crypt is not None:
+            crypt.quality = self._udp.crypt.quality
             self._udp.crypt = crypt
         elif setup.server_nonce is not None:
             try:
@@ -100,19 +111,17 @@ class VoicePath:
 
     async def _read(self, udp: UdpLink) -> None:
         while True:
-            packet = None
+            packets: list[bytes] = []
             # Only UDP holds packets back, so only here somebody waits for them.
-            with trio.move_on_at(self._hearing.deadline()) as overdue:
-                packet = await udp.receive()
+            with trio.move_on_at(self._hearing.deadline()):
+                packets = await udp.receive()
             now = trio.current_time()
             for heard in self._hearing.release(now):
                 self._heard(heard)
-            if packet is not None:
+            for packet in packets:
                 self._take(packet, in_order=False)
-            elif not overdue.cancelled_caught:
-                self.refused += 1
-                if udp.wants_resync(now):
-                    self._sender.put(CryptSetup())
+            if udp.wants_resync(now):
+                self._sender.put(CryptSetup())
 
     async def _watch(self, udp: UdpLink) -> None:
         while True:
@@ -137,6 +146,7 @@ class VoicePath:
             return
         now = trio.current_time()
         if isinstance(what, VoiceIn):
+            self.received += 1
             for heard in self._hearing.take(what, now, in_order=in_order):
                 self._heard(heard)
         elif isinstance(what, PingEcho) and self._udp is not None and not in_order:

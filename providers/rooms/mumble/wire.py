@@ -66,10 +66,19 @@ class MessageReader:
         Raises:
             ProtocolError: this is no Mumble stream; the reader is of no more use.
         """
-        self._buffer += data
-        return list(self._complete())
+        self.add(data)
+        return list(iter(self.take, None))
 
-    def _complete(self) -> Iterator[Message]:
+    def add(self, data: bytes | bytearray) -> None:
+        """Take bytes; `take` says what they complete."""
+        self._buffer += data
+
+    def take(self) -> Message | None:
+        """Return the next known message; None: the rest of it is missing.
+
+        Raises:
+            ProtocolError: as `feed`.
+        """
         buffer = self._buffer
         while len(buffer) >= _HEADER.size:
             number, size = _HEADER.unpack_from(buffer)
@@ -77,12 +86,13 @@ class MessageReader:
                 raise ProtocolError(f"a message of {size} bytes")
             end = _HEADER.size + size
             if len(buffer) < end:
-                return
-            body = bytes(buffer[_HEADER.size : end])
+                return None
+            body = bytes(memoryview(buffer)[_HEADER.size : end])
             del buffer[:end]
             message = decode(number, body)
             if message is not None:
-                yield message
+                return message
+        return None
 
 
 def encode(message: Message) -> bytes:
@@ -107,17 +117,16 @@ def decode(number: int, body: bytes) -> Message | None:
         return VoiceTunnel(body)
     known = {field.number: field for field in _FIELDS[cls]}
     values: dict[str, Any] = {}
+    several: dict[str, list[Any]] = {}
     for key, wire_type, value in _pieces(body):
         field = known.get(key)
         if field is None:
             continue
         if field.repeated:
-            values[field.name] = values.get(field.name, ()) + _items(
-                field, wire_type, value
-            )
+            several.setdefault(field.name, []).extend(_items(field, wire_type, value))
         elif wire_type == _WIRE_TYPES[field.kind]:
             values[field.name] = _converted(field.kind, value)
-    message: Message = cls(**values)
+    message: Message = cls(**values, **{k: tuple(v) for k, v in several.items()})
     return message
 
 
@@ -136,7 +145,8 @@ def _encoded(field: _Field, value: Any) -> bytes:  # noqa: ANN401 - the kind tel
         return key + _varint(int(value) & _MASK64)
     if wire_type == _FIXED32:
         return key + _FLOAT.pack(value)
-    data: bytes = value.encode() if field.kind == "str" else value
+    # Half a surrogate pair, as language models may send, is no text.
+    data: bytes = value.encode(errors="replace") if field.kind == "str" else value
     return key + _varint(len(data)) + data
 
 
@@ -181,17 +191,17 @@ def _pieces(body: bytes) -> Iterator[tuple[int, int, int | bytes]]:
         at += size
 
 
-def _items(field: _Field, wire_type: int, value: int | bytes) -> tuple[Any, ...]:
+def _items(
+    field: _Field, wire_type: int, value: int | bytes
+) -> Iterator[str | bytes | int | float | bool]:
     expected = _WIRE_TYPES[field.kind]
     if wire_type == expected:
-        return (_converted(field.kind, value),)
-    if expected != _VARINT or not isinstance(value, bytes) or wire_type != _BYTES:
-        return ()
-    items, at = [], 0  # packed, as newer protobufs send numbers
-    while at < len(value):
-        item, at = _read_varint(value, at)
-        items.append(_converted(field.kind, item))
-    return tuple(items)
+        yield _converted(field.kind, value)
+    elif expected == _VARINT and isinstance(value, bytes) and wire_type == _BYTES:
+        at = 0  # packed, as newer protobufs send numbers
+        while at < len(value):
+            item, at = _read_varint(value, at)
+            yield _converted(field.kind, item)
 
 
 def _converted(kind: Kind, value: int | bytes) -> Any:  # noqa: ANN401 - the kind tells
