@@ -9,6 +9,7 @@ import trio
 import trio.testing
 
 from trioagent.chain import FallbackChain, Link
+from trioagent.decisions.breaker import Breaker
 from trioagent.errors import ProviderError, ProviderUnavailable
 from trioagent.interfaces import Message
 
@@ -201,7 +202,7 @@ async def test_all_fail(best: FakeModel, echo: FakeModel) -> None:
     best.break_down()
     echo.break_down(STALLED)
     talk = Conversation(chain_of(best, echo))
-    for call in (talk.chain.check, talk.ask, talk.ask):
+    for call in (talk.chain.check, talk.ask):
         with pytest.raises(ProviderUnavailable, match="no language model") as caught:
             await call()
         assert "best: refused\n  start it" in caught.value.message
@@ -246,3 +247,92 @@ async def test_a_reader_that_is_gone(best: FakeModel, echo: FakeModel) -> None:
 def test_a_chain_needs_a_model() -> None:
     with pytest.raises(ValueError, match="needs a model"):
         FallbackChain([])
+
+
+async def test_when_none_replies_nobody_waits_any_more(
+    best: FakeModel, echo: FakeModel, autojump_clock: trio.testing.MockClock
+) -> None:
+    for model in (best, echo):
+        model.break_down(STALLED)
+        model.delay_s = 1
+    talk = Conversation(chain_of(best, echo))
+    took = []
+    for _ in range(4):
+        began = trio.current_time()
+        with pytest.raises(ProviderUnavailable, match="stalled"):
+            await talk.ask()
+        took.append(trio.current_time() - began)
+    assert took == [2, 2, 2, 0]
+    best.recover()
+    await trio.sleep(10)
+    assert await talk.ask() == "ok"
+
+
+async def test_replies_that_break_off_count(
+    best: FakeModel, echo: FakeModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    best.error = STALLED
+    talk = Conversation(chain_of(best, echo))
+    for _ in range(3):
+        assert talk.chain.name == "best"
+        with pytest.raises(ProviderError, match="stalled"):
+            await talk.ask()
+    assert await talk.ask() == SAID_FIRST
+    assert [r.message for r in caplog.records] == ["best is down: stalled"]
+
+
+async def test_a_breaker_of_their_own_is_told(
+    best: FakeModel, echo: FakeModel, nursery: trio.Nursery
+) -> None:
+    breaker = Breaker(failures=1, retry_s=10)
+    chain = FallbackChain([Link(best, breaker=breaker), Link(echo)])
+    best.break_down()
+    await Conversation(chain).ask()
+    assert breaker.state(trio.current_time()) == "open"
+    assert breaker.last_error == str(DOWN)
+
+
+async def test_probing_does_not_spin_while_a_reply_finds_out(
+    best: FakeModel, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    talk = Conversation(FallbackChain([Link(best, breaker=Breaker(1, 10))]))
+    best.break_down()
+    with pytest.raises(ProviderUnavailable):
+        await talk.ask()
+    await trio.sleep(10)
+    best.recover()
+    best.delay_s = 60
+    nursery.start_soon(talk.chain.run)
+    assert await talk.ask() == "ok"
+    assert best.checks == []
+
+
+async def test_one_that_broke_off_and_then_fails_is_down(
+    best: FakeModel, echo: FakeModel
+) -> None:
+    best.error = STALLED
+    talk = Conversation(chain_of(best, echo))
+    with pytest.raises(ProviderError, match="stalled"):
+        await talk.ask()
+    best.break_down()
+    assert await talk.ask() == SAID_FIRST
+    assert await talk.ask() == "you said"
+    assert len(best.asked) == 2
+
+
+async def test_a_reply_that_finds_out_first_leaves_nothing_to_probe(
+    best: FakeModel,
+    echo: FakeModel,
+    autojump_clock: trio.testing.MockClock,
+    nursery: trio.Nursery,
+) -> None:
+    talk = Conversation(chain_of(best, echo))
+    nursery.start_soon(talk.chain.run)
+    best.words, best.error = ("o",), STALLED
+    with pytest.raises(ProviderError):
+        await talk.ask()
+    await trio.testing.wait_all_tasks_blocked()
+    best.recover()
+    assert await talk.ask() == "ok"
+    await trio.sleep(60)
+    assert best.checks == []

@@ -16,7 +16,8 @@ from trioagent.decisions.jitter import StartLevel
 from trioagent.errors import ProviderError
 from trioagent.interfaces import FRAME_S, Message
 from trioagent.journal.events import TurnJournal
-from trioagent.stages.draft import Draft, Voice
+from trioagent.stages.draft import Draft
+from trioagent.stages.voice import Voice
 
 if TYPE_CHECKING:
     from trio.testing import MockClock

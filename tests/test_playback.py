@@ -15,8 +15,9 @@ from trioagent.config import ChunkerConfig, PlaybackConfig
 from trioagent.decisions.jitter import StartLevel
 from trioagent.interfaces import FRAME_S, Pcm
 from trioagent.journal.events import TurnJournal
-from trioagent.stages.draft import Draft, Voice
+from trioagent.stages.draft import Draft
 from trioagent.stages.playback import Playback
+from trioagent.stages.voice import Voice
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -70,9 +71,13 @@ class Stage:
     held: bool = False
     on_begin: Callable[[], object] = lambda: None
     phrases: list[str] = attrs.Factory(list)
+    waited: list[bool] = attrs.Factory(list)
 
     def sounding(self, phrase: str) -> None:
         self.phrases.append(phrase)
+
+    def waits(self, *, for_audio: bool) -> None:
+        self.waited.append(for_audio)
 
     def begin(self) -> bool:
         self.on_begin()

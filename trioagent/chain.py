@@ -6,12 +6,15 @@ The user hears of it once per outage, and the better model comes back by itself.
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 import trio
 
+from trioagent.decisions.breaker import Breaker
 from trioagent.errors import ProviderError, ProviderUnavailable
+from trioagent.guards.call import begin
 from trioagent.interfaces import LanguageModel
 
 if TYPE_CHECKING:
@@ -21,8 +24,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-RETRY_S = 10.0
-_LONGEST_RETRY_S = 300.0
+# A probe that finds another one under way looks again after this.
+LOOK_AGAIN_S = 0.1
 
 
 @attrs.frozen(eq=False)
@@ -31,33 +34,39 @@ class Link:
 
     `notice` is said before its reply, once per outage of the better models, as in
     "I can't reach my language model, so I will only repeat what I hear."; empty says
-    nothing.
+    nothing. `breaker` is this model's alone.
     """
 
     model: LanguageModel
     notice: str = ""
+    breaker: Breaker = attrs.Factory(Breaker)
 
 
 class FallbackChain:
     """A `LanguageModel` made of several, the best first.
 
     A reply tries the models in order, leaving out those that are down, and goes on to
-    the next when one fails before its first piece. Later failures are the caller's.
-    `run` belongs beside it: it finds out when a model that is down is back.
+    the next when one fails before its first piece. Later failures are the caller's, but
+    too many of them in a row and the model is down, too. If all are down, each is tried
+    until its breaker opens: then nobody waits for it.
+    `run` belongs beside it: it finds out when a model that fails is back.
 
     One chain serves one conversation: the notice is for those who hear that one. It
     counts as said once the history has grown; until then the reply that had it was a
     draft that nobody heard, and the next one has it again.
+
+    Several chains may share models: then their links share breakers, and the chains
+    `broke_off`, the breakers of those that replied last, but not to the end.
     """
 
-    def __init__(self, links: Sequence[Link], *, retry_s: float = RETRY_S) -> None:
+    def __init__(
+        self, links: Sequence[Link], broke_off: set[Breaker] | None = None
+    ) -> None:
         if not links:
             raise ValueError("a chain needs a model")
         self._links = tuple(links)
-        self._retry_s = retry_s
-        self._down: dict[Link, ProviderError] = {}
-        self._falls = 0
         self._fell = trio.Event()
+        self._broke_off = set() if broke_off is None else broke_off
         self._noticed: dict[Link, tuple[Message, ...]] = {}
 
     @property
@@ -85,30 +94,61 @@ class FallbackChain:
             ProviderUnavailable: every model failed; it has the reason of each.
             ProviderError: a model failed after its first piece.
         """
+        if self._failing:  # it may be another chain that has found that out
+            self._fell.set()
         for link in self._usable():
             relay = _Relay(link.model, messages, tokens)
-            error = await relay.run(self._due_notice(link, messages))
-            if error is None or relay.started:
-                self._served(link, messages, started=relay.started)
-                if error is not None:
-                    raise error
-                return relay.usage
-            self._set_down(link, error)
+            if not await self._ask(link, relay, self._due_notice(link, messages)):
+                continue
+            self._served(link, messages, started=relay.started)
+            if relay.error is not None:
+                raise relay.error
+            return relay.usage
         raise self._all_failed()
 
     async def run(self) -> NoReturn:
-        """While models are down, ask now and then whether they are back."""
+        """While models fail, ask now and then whether they are back."""
         while True:
             await self._fell.wait()
-            while self._down:
-                await trio.sleep(self._pause_s())
-                for link in tuple(self._down):
-                    await self._probe(link)
             self._fell = trio.Event()
+            while self._failing:
+                await trio.sleep(LOOK_AGAIN_S)
+                # Meanwhile a reply may have found out that all are well.
+                times = [link.breaker.retry_at for link in self._failing]
+                await trio.sleep_until(min(times, default=-math.inf))
+                for link in self._failing:
+                    if link.breaker.retry_at <= trio.current_time():
+                        await self._probe(link)
+
+    @property
+    def _failing(self) -> list[Link]:
+        return [link for link in self._links if link.breaker.failing]
 
     def _usable(self) -> list[Link]:
         """All but those that are down; if all are, any may be worth another try."""
-        return [x for x in self._links if x not in self._down] or list(self._links)
+        return [x for x in self._links if not self._down(x)] or list(self._links)
+
+    def _down(self, link: Link) -> bool:
+        """Whether it did not even begin to reply, or too often not to the end."""
+        open_now = link.breaker.state(trio.current_time()) != "closed"
+        return open_now or (
+            link.breaker.failing and link.breaker not in self._broke_off
+        )
+
+    async def _ask(self, link: Link, relay: _Relay, notice: str) -> bool:
+        """Let the model reply; False if the next one may."""
+        call = begin(link.breaker)
+        if call is None:
+            return False
+        was_down = self._down(link)
+        with call:
+            call.error = await relay.run(notice)
+            call.answered()
+        self._broke_off.discard(link.breaker)
+        if call.error is not None and relay.started:
+            self._broke_off.add(link.breaker)
+        self._tell(link, was_down=was_down)
+        return call.error is None or relay.started
 
     def _due_notice(self, link: Link, messages: Sequence[Message]) -> str:
         said_in = self._noticed.get(link)
@@ -117,42 +157,40 @@ class FallbackChain:
     def _served(
         self, link: Link, messages: Sequence[Message], *, started: bool
     ) -> None:
-        self._set_up(link)
-        if link is self._links[0]:
-            self._falls = 0
         if started:
             self._noticed.setdefault(link, tuple(messages[:-1]))
         for worse in self._links[self._links.index(link) + 1 :]:
             self._noticed.pop(worse, None)
 
-    def _set_down(self, link: Link, error: ProviderError) -> None:
-        if link not in self._down:
-            _log.warning("%s is down: %s", link.model.name, error)
-            self._falls += 1
-        self._down[link] = error
-        self._fell.set()
-
-    def _set_up(self, link: Link) -> None:
-        if self._down.pop(link, None) is not None:
+    def _tell(self, link: Link, *, was_down: bool) -> None:
+        down = self._down(link)
+        if link.breaker.failing:
+            self._fell.set()
+        if down and not was_down:
+            _log.warning("%s is down: %s", link.model.name, link.breaker.last_error)
+        elif was_down and not down:
             _log.warning("%s is back", link.model.name)
 
     async def _probe(self, link: Link) -> bool:
+        """Ask the model whether it can be used."""
         await trio.lowlevel.checkpoint()
-        try:
-            await link.model.check()
-        except ProviderError as error:
-            self._set_down(link, error)
+        call = begin(link.breaker)
+        if call is None:
             return False
-        self._set_up(link)
-        return True
-
-    def _pause_s(self) -> float:
-        """Longer each time that a model seemed to be back and then failed again."""
-        doubled = self._retry_s * 2.0 ** min(self._falls - len(self._down), 16)
-        return max(self._retry_s, min(doubled, _LONGEST_RETRY_S))
+        was_down = self._down(link)
+        with call:
+            try:
+                await link.model.check()
+            except ProviderError as error:
+                call.error = error
+            else:
+                link.breaker.seems_well()
+        self._broke_off.discard(link.breaker)
+        self._tell(link, was_down=was_down)
+        return call.error is None
 
     def _all_failed(self) -> ProviderUnavailable:
-        reasons = [f"{x.model.name}: {error}" for x, error in self._down.items()]
+        reasons = [f"{x.model.name}: {x.breaker.last_error}" for x in self._failing]
         return ProviderUnavailable(
             "no language model can be used:\n" + "\n".join(reasons),
         )
@@ -170,7 +208,7 @@ class _Relay:
         self._model = model
         self._messages = messages
         self._tokens = tokens
-        self._error: ProviderError | None = None
+        self.error: ProviderError | None = None
         self.started = False
         self.usage: Usage | None = None
 
@@ -188,7 +226,7 @@ class _Relay:
                 nursery.cancel_scope.cancel()
         if reader_gone is not None:
             raise reader_gone
-        return self._error
+        return self.error
 
     async def _ask(self, send: trio.MemorySendChannel[str]) -> None:
         with send:
@@ -196,7 +234,7 @@ class _Relay:
             try:
                 self.usage = await self._model.reply(self._messages, send)
             except ProviderError as error:
-                self._error = error
+                self.error = error
 
     async def _pass_on(
         self, receive: trio.MemoryReceiveChannel[str], notice: str

@@ -1,7 +1,7 @@
 """One speaker's ear: voice activity, pre-roll, and when an utterance begins.
 
-It has no task. Packets come in with `hear`; from an onset on they go into a channel,
-until whoever listens has heard enough and closes its end.
+It has no task. Packets come in with `hear`; from an onset on they go into an utterance,
+until whoever listens has heard enough and closes it.
 """
 
 from __future__ import annotations
@@ -17,25 +17,15 @@ import trio
 from trioagent.config import VadConfig
 from trioagent.decisions.speech_gate import SpeechGate
 from trioagent.interfaces import HEARING_RATE_HZ, Pcm, Speaker, VadStream, VoicePacket
+from trioagent.utterances import HeardAudio, Utterance
 
 # The detector forgets after such a gap: what follows is another scene.
 FORGET_AFTER_S = 0.2
-# A listener takes packets at once; this many (5 s) can only pile up behind a stall.
+# A listener takes packets at once; this many (5 s) can only pile up behind a stall, or
+# while the recognizer still works on the utterance before.
 UTTERANCE_PACKETS = 256
 # The longest pre-roll in the shortest packets; empty ones must not pile up.
 PRE_ROLL_PACKETS = 512
-
-
-@attrs.frozen(eq=False)
-class HeardAudio:
-    """A packet of an utterance, and whether it holds speech."""
-
-    pcm: Pcm
-    speech: bool
-    ends_talk: bool
-    time: float
-    dropped: int = 0
-    """How many packets just before it found no room."""
 
 
 @attrs.frozen(eq=False)
@@ -55,7 +45,6 @@ class EarState:
     pre_roll: tuple[HeardAudio, ...] = ()
 
 
-Utterance = trio.MemoryReceiveChannel[HeardAudio]
 OpenUtterance = Callable[[Speaker, Utterance], None]
 
 
@@ -77,10 +66,11 @@ class Ear:
     _vad: VadStream = attrs.field(kw_only=True)
     _gate: SpeechGate = attrs.field(init=False)
     _rest: Pcm = attrs.field(init=False)
-    _pre_roll: deque[HeardAudio] = attrs.Factory(lambda: deque(maxlen=PRE_ROLL_PACKETS))
-    _utterance: trio.MemorySendChannel[HeardAudio] | None = None
-    _lost: int = 0
-    """Packets dropped since one got through."""
+    _pre_roll: deque[HeardAudio] = attrs.Factory(deque)
+    _pre_roll_samples: int = 0
+    _utterance: Utterance | None = None
+    peak: int = 0
+    """The most packets that ever waited for a listener."""
     _last_packet: float = -math.inf
 
     def __attrs_post_init__(self) -> None:
@@ -95,10 +85,17 @@ class Ear:
         # What they were mattered to the detector alone.
         self._rest = np.zeros(before.left_over, np.int16)
         self._last_packet = before.last_packet
-        self._pre_roll.extend(before.pre_roll)
+        for audio in before.pre_roll:
+            self._pre_roll.append(audio)
+            self._pre_roll_samples += len(audio.pcm)
         if before.listened:
-            self._utterance, listener = trio.open_memory_channel[HeardAudio](0)
-            listener.close()
+            self._utterance = Utterance(0, closed=True)
+
+    @property
+    def talking(self) -> bool:
+        """Whether its speaker is talking now."""
+        silent_s = trio.current_time() - self._last_packet
+        return self._gate.speaking and silent_s < FORGET_AFTER_S
 
     @property
     def state(self) -> EarState:
@@ -120,9 +117,12 @@ class Ear:
         spoke_before = self._gate.speaking
         speech = self._detect(packet.pcm)
         audio = HeardAudio(packet.pcm, speech, packet.ends_talk, packet.time)
-        if self._utterance is not None:
-            if self._pass_on(self._utterance, audio):
+        if (utterance := self._utterance) is not None:
+            if not utterance.closed:
+                self.dropped += utterance.put(audio)
+                self.peak = max(self.peak, utterance.peak)
                 return
+            self._utterance = None
             if spoke_before:
                 # A new utterance needs a new onset, not the rest of this one.
                 self._gate.reset()
@@ -133,14 +133,13 @@ class Ear:
     def close(self) -> None:
         """The speaker left: an open utterance ends here."""
         if self._utterance is not None:
-            self._utterance.close()
+            self._utterance.leave()
             self._utterance = None
-            self._lost = 0
 
     def _detect(self, pcm: Pcm) -> bool:
         """Whether there is speech at the end of `pcm`."""
         size = self._vad.frame_samples
-        pending = np.concatenate([self._rest, pcm])
+        pending = np.concatenate([self._rest, pcm]) if len(self._rest) else pcm
         whole = len(pending) - len(pending) % size
         for start in range(0, whole, size):
             probability = self._vad.probability(pending[start : start + size])
@@ -148,46 +147,31 @@ class Ear:
         self._rest = pending[whole:]
         return self._gate.speaking
 
-    def _pass_on(
-        self, utterance: trio.MemorySendChannel[HeardAudio], audio: HeardAudio
-    ) -> bool:
-        """Give it to the listener; False if that one has heard enough."""
-        try:
-            utterance.send_nowait(attrs.evolve(audio, dropped=self._lost))
-        except trio.WouldBlock:
-            self.dropped += 1
-            self._lost += 1
-        except trio.BrokenResourceError:
-            self.close()
-            return False
-        else:
-            self._lost = 0
-        return True
-
     def _keep(self, audio: HeardAudio) -> None:
-        self._pre_roll.append(audio)
-        kept_s = (self.config.pre_roll_ms + self.config.min_speech_ms) / 1000
-        while self._pre_roll_s() - self._length_s(self._pre_roll[0]) >= kept_s:
-            self._pre_roll.popleft()
+        config, kept = self.config, self._pre_roll
+        kept.append(audio)
+        self._pre_roll_samples += len(audio.pcm)
+        enough_s = (config.pre_roll_ms + config.min_speech_ms) / 1000
+        enough = enough_s * HEARING_RATE_HZ
+        while (
+            len(kept) > PRE_ROLL_PACKETS
+            or self._pre_roll_samples - len(kept[0].pcm) >= enough
+        ):
+            self._pre_roll_samples -= len(kept.popleft().pcm)
 
     def _begin(self) -> None:
-        size = len(self._pre_roll) + UTTERANCE_PACKETS
-        send, receive = trio.open_memory_channel[HeardAudio](size)
+        self._utterance = Utterance(len(self._pre_roll) + UTTERANCE_PACKETS)
         for audio in self._pre_roll:
-            send.send_nowait(audio)
-        self._pre_roll.clear()
-        self._utterance = send
-        self.open_utterance(self.speaker, receive)
+            self._utterance.put(audio)
+        self._keep_nothing()
+        self.open_utterance(self.speaker, self._utterance)
 
     def _forget(self) -> None:
         self._vad.reset()
         self._gate.reset()
         self._rest = self._rest[:0]
+        self._keep_nothing()
+
+    def _keep_nothing(self) -> None:
         self._pre_roll.clear()
-
-    def _pre_roll_s(self) -> float:
-        return sum(map(self._length_s, self._pre_roll))
-
-    @staticmethod
-    def _length_s(audio: HeardAudio) -> float:
-        return len(audio.pcm) / HEARING_RATE_HZ
+        self._pre_roll_samples = 0

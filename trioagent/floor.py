@@ -50,6 +50,10 @@ class Replying(Protocol):
         """Stop now."""
         ...
 
+    async def sentence_over(self) -> None:
+        """Return when the sentence that is being heard is over, or the reply is."""
+        ...
+
 
 @attrs.define(eq=False)
 class Floor:
@@ -66,6 +70,8 @@ class Floor:
     holder: Replying | None = None
     taken_at: float = -math.inf
     """When the holder took it."""
+    closed: bool = False
+    """Whether nobody takes it any more."""
     echoing: set[int] = attrs.Factory(set)
     _claims: set[Claim] = attrs.Factory(set)
     _queue: trio.StrictFIFOLock = attrs.Factory(trio.StrictFIFOLock)
@@ -74,12 +80,21 @@ class Floor:
     async def held_by(self, turn: Replying) -> AsyncIterator[None]:
         """Wait for the floor; leaving the block hands it to the next turn."""
         async with self._queue:
+            if self.closed:
+                await trio.sleep_forever()
             self.holder, self.taken_at = turn, trio.current_time()
             try:
                 yield
             finally:
                 self.holder = None
                 self._claims.clear()
+
+    async def close(self) -> None:
+        """Let nobody else take it; return when the sentence that is heard is over."""
+        self.closed = True
+        await trio.lowlevel.checkpoint()
+        if self.speaking is not None:
+            await self.speaking.sentence_over()
 
     @property
     def speaking(self) -> Replying | None:
@@ -116,6 +131,12 @@ class Floor:
     def held_for(self, claim: Claim) -> bool:
         """Whether a reply holds its breath because of `claim`."""
         return claim in self._claims
+
+    def forget(self, speaker_id: int, now: float) -> None:
+        """What is known of this speaker, and what was said too long ago to matter."""
+        self.echoing.discard(speaker_id)
+        self.company.forget(speaker_id)
+        self.echo.forget(now)
 
     def dismiss(self, claim: Claim) -> None:
         """It was nothing, so far: the reply goes on, unless somebody else claims."""

@@ -7,23 +7,29 @@ only way to stop a reply, and the outcome is a value.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
 from trioagent.conversation import Conversation
-from trioagent.decisions.interruption import is_backchannel
-from trioagent.decisions.text import words_of
-from trioagent.ear import Utterance
-from trioagent.floor import Claim, Replying
+from trioagent.decisions.limits import TOO_MANY_TURNS
+from trioagent.floor import Claim
 from trioagent.interfaces import Speaker
 from trioagent.journal.events import TurnJournal
 from trioagent.outcome import Answered, Failed, Ignored, Interrupted, Outcome, told
+from trioagent.reply import Reply
 from trioagent.stages.draft import Draft
 from trioagent.stages.drafting import Drafting
 from trioagent.stages.listening import Listening
 from trioagent.stages.playback import Playback
 from trioagent.stages.transcripts import Transcript
+from trioagent.turn_clock import TurnClock
+from trioagent.utterances import Utterances
+from trioagent.worth import Worth
+
+if TYPE_CHECKING:
+    from trioagent.utterances import Utterance
 
 TRANSCRIPTS_AHEAD = 4
 
@@ -37,33 +43,36 @@ class Turn:
     journal: TurnJournal
     audible: bool = False
     """Whether its reply is being heard now."""
+    held: bool = False
+    """Whether its reply holds its breath."""
     _said: str = ""
     _unheard: int = 0
     """Utterances that have begun and whose words are not known yet."""
     _ignored: str = ""
     _played: Draft | None = None
-    _held: bool = False
     _over: bool = False
     _interruption: tuple[str, str] | None = None
-    _opened_over: Replying | None = None
     _scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
     _stages: trio.CancelScope = attrs.Factory(trio.CancelScope)
     _before_sound: trio.CancelScope = attrs.Factory(trio.CancelScope)
-    _utterances: trio.MemorySendChannel[Utterance] = attrs.field(init=False)
-    _to_hear: trio.MemoryReceiveChannel[Utterance] = attrs.field(init=False)
+    _utterances: Utterances = attrs.Factory(Utterances)
     _claim: Claim = attrs.field(init=False)
+    _worth: Worth = attrs.field(init=False)
+    _clock: TurnClock = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        channel = trio.open_memory_channel[Utterance](math.inf)
-        self._utterances, self._to_hear = channel
-        floor = self.conversation.floor
-        self._opened_over = floor.speaking
-        self._claim = Claim(floor, self, self.journal.started)
+        floor, began = self.conversation.floor, self.journal.started
+        self._claim = Claim(floor, self, began)
+        self._worth = Worth(floor, self._claim, began, floor.speaking)
+        self._clock = TurnClock(self.conversation.config.budget_s)
 
     @property
     def hearable(self) -> bool:
         """Whether what its speaker says now still belongs to it."""
-        return self._played is None and not self._over
+        # Who never stops, such as a radio, begins another turn now and then.
+        ends_at = self.journal.started + self.conversation.config.max_turn_s
+        too_long = trio.current_time() >= ends_at
+        return self._played is None and not self._over and not too_long
 
     @property
     def interrupted(self) -> bool:
@@ -71,18 +80,19 @@ class Turn:
         return self._interruption is not None
 
     def hear(self, utterance: Utterance) -> None:
-        """Listen to this utterance; a reply that was about to start waits for it."""
+        """Listen to this utterance; a reply that was about to start waits for it.
+
+        If too many wait, it is closed: its ear waits for another onset.
+        """
+        if not self._utterances.put(utterance):
+            return
         if self._said:
             self.journal.record("speech_resumed")
+        if not self._unheard:  # else the recognizer still owes earlier words
+            self._clock.stop()
         self._unheard += 1
         self._claim.onset = trio.current_time()
         self._before_sound.cancel("the speaker goes on")
-        self._utterances.send_nowait(utterance)
-
-    @property
-    def held(self) -> bool:
-        """Whether the reply holds its breath."""
-        return self._held
 
     def begin(self, draft: Draft) -> bool:
         """`draft` begins to sound in this very step, if True."""
@@ -95,17 +105,27 @@ class Turn:
 
     def duck(self, *, by: str) -> None:
         """Hold the reply, within a frame; the cursor is kept."""
-        if not self._held:
-            self._held = True
+        if not self.held:
+            self.held = True
+            self._clock.stop()
             self.journal.record("ducked", by=by)
 
     def restore(self) -> None:
         """Go on with the reply at the cursor."""
-        if self._held:
-            self._held = False
+        if self.held:
+            self.held = False
             self.journal.record("restored")
             if self._played is not None:
                 self._played.changed()
+
+    async def sentence_over(self) -> None:
+        """Return when the sentence that is being heard is over, or the reply is."""
+        await trio.lowlevel.checkpoint()
+        if (draft := self._played) is not None:
+            buffer, since = draft.buffer, draft.buffer.cursor
+            await draft.wait_until(
+                lambda: not self.audible or self.held or buffer.sentence_over(since)
+            )
 
     def interrupt(self, reason: str, *, by: str = "") -> None:
         """Stop now. Safe before, during and after `run`, and twice."""
@@ -132,7 +152,7 @@ class Turn:
     async def _run_stages(self) -> None:
         shared = self.conversation
         listening = Listening(
-            shared.recognizer, shared.config, self.journal, self._claim
+            shared.recognizer, shared.config, self.journal, self._claim, self._clock
         )
         drafting = Drafting(
             self.speaker.name,
@@ -141,17 +161,15 @@ class Turn:
             shared.config,
             self.journal,
             self._on_final,
-            lambda text: not self._refusal(text),
+            lambda text: not self._worth.refusal(text),
+            self._clock,
         )
+        to_hear = self._utterances.to_hear
+        heard_in, heard = trio.open_memory_channel[Transcript](TRANSCRIPTS_AHEAD)
+        drafts_in, drafts = trio.open_memory_channel[Draft](0)
         with self._stages:
             async with trio.open_nursery() as nursery:
-                heard_in, heard = trio.open_memory_channel[Transcript](
-                    TRANSCRIPTS_AHEAD
-                )
-                drafts_in, drafts = trio.open_memory_channel[Draft](0)
-                nursery.start_soon(
-                    listening.run, self._to_hear, heard_in, name="listening"
-                )
+                nursery.start_soon(listening.run, to_hear, heard_in, name="listening")
                 nursery.start_soon(drafting.run, heard, drafts_in, name="drafting")
                 nursery.start_soon(self._speak, drafts, name="playback")
 
@@ -168,8 +186,9 @@ class Turn:
     async def _play(self, draft: Draft) -> bool:
         """Wait for the floor, play; False if the draft must not be heard."""
         shared = self.conversation
-        reply = _Reply(self, draft)
+        reply = Reply(self, draft, shared.floor.echo)
         playback = Playback(draft, shared.room, self.journal, reply)
+        draft.commit()
         with trio.move_on_after(shared.config.max_wait_s) as waiting:
             async with shared.floor.held_by(self):
                 waiting.deadline = math.inf
@@ -178,6 +197,7 @@ class Turn:
                     played = await playback.run()
                 finally:
                     self.audible = False
+                    draft.changed()
                     if self.interrupted:
                         shared.floor.echo.stopped(trio.current_time())
         if waiting.cancelled_caught:
@@ -190,29 +210,18 @@ class Turn:
     def _on_final(self, text: str | None) -> bool:
         """Whether there is something to say; if not, the turn is over."""
         self._unheard -= 1
+        self._clock.stop()
         if text is None:
             self._claim.quiet()
             return True
         self._said = text
-        over = self._opened_over
-        if not words_of(text):
-            self._ignored = "no words"
-        elif self._claim.is_echo(text):
-            self._ignored = "echo"
-        elif over is not None and not over.interrupted:
-            backchannels = self.conversation.floor.barge_in.config.backchannels
-            if is_backchannel(text, backchannels):
-                self._ignored = "backchannel"
-        self._ignored = self._ignored or self._refusal(text)
+        self._ignored = self._worth.ignored(text)
+        # Who has had too many is not answered, but can still interrupt.
+        if self._ignored in ("", TOO_MANY_TURNS):
+            self._claim.final(text)
         if self._ignored:
             self._finish()
-        else:
-            self._claim.final(text)
         return not self._ignored
-
-    def _refusal(self, text: str) -> str:
-        company = self.conversation.floor.company
-        return company.refusal(self.speaker, text, self.journal.started)
 
     def _finish(self) -> None:
         """All is said: end the stages that still run."""
@@ -222,16 +231,9 @@ class Turn:
     def _close(self) -> None:
         """Let go of what others may still hold on to."""
         self._over = True
-        self._opened_over = None
+        self._worth.opened_over = None
         self._claim.quiet()
         self._utterances.close()
-        # An utterance that nobody took: its ear must know that nobody listens.
-        while True:
-            try:
-                self._to_hear.receive_nowait().close()
-            except (trio.WouldBlock, trio.EndOfChannel):
-                break
-        self._to_hear.close()
 
     def _outcome(self, failure: BaseExceptionGroup[Exception] | None) -> Outcome:
         """How it ended, from what is left behind."""
@@ -247,25 +249,5 @@ class Turn:
             return Ignored(self._said, self._ignored)
         if played is not None and played.error is not None:
             return Failed(self._said, heard, played.error)
-        if not heard:
-            return Ignored(self._said, "empty reply")
-        return Answered(self._said, heard)
-
-
-@attrs.frozen(eq=False)
-class _Reply:
-    """A turn's word on one draft, for its playback."""
-
-    turn: Turn
-    draft: Draft
-
-    @property
-    def held(self) -> bool:
-        return self.turn.held
-
-    def begin(self) -> bool:
-        return self.turn.begin(self.draft)
-
-    def sounding(self, phrase: str) -> None:
-        echo = self.turn.conversation.floor.echo
-        echo.spoke(phrase, trio.current_time())
+        empty = Ignored(self._said, "empty reply")
+        return Answered(self._said, heard) if heard else empty

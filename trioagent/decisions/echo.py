@@ -44,7 +44,7 @@ _NUMBERS = frozenset(
 NUMBER = "#"
 """Stands for a number: "1889" is heard as "eighteen eighty nine"."""
 
-# What is remembered: two minutes of speech.
+# What is remembered, and compared at most: two minutes of speech.
 MAX_WORDS = 300
 # Words heard at most this long before or after we are thought to have said them are
 # recent. When each word of a phrase sounds is a guess, hence so much.
@@ -106,9 +106,14 @@ class EchoJudge:
         while self._said and self._said[-1].at > at:
             self._said.pop()
 
+    def forget(self, now: float) -> None:
+        """Forget what was said too long ago to be heard as an echo now."""
+        while self._said and self._said[0].at < now - self.window_s - RECENT_S:
+            self._said.popleft()
+
     def is_echo(self, text: str, at: float) -> bool:
         """Whether `text`, all that was heard in one go, is only what we said."""
-        heard, said = _comparable(text), self._lately(at)
+        heard, said = _comparable(text)[-MAX_WORDS:], self._lately(at)
         if not heard or not said:
             return False
         says_nothing = all(_is_common(word) for word in heard)
@@ -123,7 +128,7 @@ class EchoJudge:
 
         No word yet may be one. Its last word may be half a word.
         """
-        heard, said = _comparable(text), self._lately(at)
+        heard, said = _comparable(text)[-MAX_WORDS:], self._lately(at)
         if not heard:
             return bool(said)
         if self.is_echo(text, at) or self._verbatim(heard, at, last_is_partial=True):

@@ -16,6 +16,8 @@ from trioagent.interfaces import FRAME_S, Pcm, WordMark
 
 # How fast English is spoken, for a phrase whose length is not known yet.
 CHARS_PER_S = 15
+SENTENCE_ENDS = (".", "!", "?", "…")
+QUOTES = "\"')\u201d\u2019\u00bb"
 
 
 @attrs.define(eq=False)
@@ -177,6 +179,16 @@ class JitterBuffer:
             self._begun += 1
         return self.phrases[first : self._begun]
 
+    def sentence_over(self, since: int) -> bool:
+        """Whether the sentence that sounds at the sample `since` has been played."""
+        for phrase in self.phrases:
+            if phrase.end <= since or not _ends_sentence(phrase.text):
+                continue
+            # One that failed never gets complete, but has no more audio then.
+            known = phrase.complete or phrase is not self.phrases[-1]
+            return known and self.cursor >= phrase.end
+        return self.drained
+
     def heard(self) -> str:
         """The text of what was played, cut at the cursor."""
         return " ".join(
@@ -188,3 +200,7 @@ class JitterBuffer:
         if length:
             ramp = np.linspace(0.0, 1.0, length, endpoint=False)
             frame[:length] = (frame[:length] * ramp).astype(np.int16)
+
+
+def _ends_sentence(text: str) -> bool:
+    return text.rstrip(QUOTES).endswith(SENTENCE_ENDS)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from trioagent.config import ChunkerConfig, PlaybackConfig
-from trioagent.decisions.jitter import JitterBuffer, StartLevel
+from trioagent.decisions.jitter import JitterBuffer
 from trioagent.decisions.phrases import PhraseCutter
 from trioagent.errors import ProviderError, first_error
-from trioagent.interfaces import LanguageModel, Message, Speech, Synthesizer
+from trioagent.interfaces import Message, Speech
 from trioagent.journal.events import TurnJournal
 from trioagent.resampling import PhraseResampler
+from trioagent.stages.voice import Voice
+from trioagent.turn_clock import TurnClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,20 +26,6 @@ if TYPE_CHECKING:
 TOKENS_AHEAD = 16
 PHRASES_AHEAD = 1
 PIECES_AHEAD = 4
-
-
-@attrs.frozen(eq=False)
-class Voice:
-    """How replies are made and sound: shared by all turns of a room."""
-
-    language_model: LanguageModel
-    synthesizer: Synthesizer
-    rate_hz: int
-    """The room's frame rate for this synthesizer."""
-    chunker: ChunkerConfig
-    playback: PlaybackConfig
-    start_level: StartLevel
-    failure_notice: str
 
 
 @attrs.define(eq=False)
@@ -59,11 +46,15 @@ class Draft:
     history_version: int
     voice: Voice
     journal: TurnJournal
+    clock: TurnClock = attrs.Factory(TurnClock)
     error: ProviderError | None = None
     tokens: int = 0
     buffer: JitterBuffer = attrs.field(init=False)
     _was_ready: bool = False
+    _synthesizing: bool = False
     _scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
+    _making: trio.CancelScope = attrs.Factory(trio.CancelScope)
+    """Cancelled when the turn has no patience any more."""
     _changed: trio.Event = attrs.Factory(trio.Event)
 
     def __attrs_post_init__(self) -> None:
@@ -78,6 +69,15 @@ class Draft:
     def discarded(self) -> bool:
         """Whether another draft took its place."""
         return self._scope.cancel_called
+
+    @property
+    def waits_for(self) -> str:
+        """Whose turn it is to make more of it."""
+        return "the synthesizer" if self._synthesizing else "the language model"
+
+    def commit(self) -> None:
+        """From now on, the turn's patience is with this one."""
+        self.clock.bind(self._making)
 
     def ready(self) -> bool:
         """Whether there is audio enough to start, or to go on after an underrun."""
@@ -99,16 +99,38 @@ class Draft:
         self._changed = trio.Event()
 
     async def prepare(self) -> None:
-        """Make the reply. Ends when all its audio is in the buffer, or discarded."""
+        """Make the reply. Ends when all its audio is in the buffer, or discarded.
+
+        If the turn's patience ends first, an apology takes the place of the rest.
+        """
         with self._scope:
-            async with trio.open_nursery() as nursery:
-                tokens_in, tokens = trio.open_memory_channel[str](TOKENS_AHEAD)
-                phrases_in, phrases = trio.open_memory_channel[str](PHRASES_AHEAD)
-                nursery.start_soon(self._generate, tokens_in, name="generate")
-                nursery.start_soon(self._cut, tokens, phrases_in, name="cut phrases")
-                nursery.start_soon(self._synthesize, phrases, name="synthesize")
+            with self._making:
+                await self._make()
+            if self._making.cancelled_caught:
+                await self._give_up()
             self.buffer.complete = True
             self.changed()
+
+    async def _make(self) -> None:
+        async with trio.open_nursery() as nursery:
+            tokens_in, tokens = trio.open_memory_channel[str](TOKENS_AHEAD)
+            phrases_in, phrases = trio.open_memory_channel[str](PHRASES_AHEAD)
+            nursery.start_soon(self._generate, tokens_in, name="generate")
+            nursery.start_soon(self._cut, tokens, phrases_in, name="cut phrases")
+            nursery.start_soon(self._synthesize, phrases, name="synthesize")
+
+    async def _give_up(self) -> None:
+        """Say that there will be no more; once, and only for so long."""
+        self._synthesizing = False
+        self._failed(self.clock.used_up())
+        if not self.prompt:
+            return
+        with trio.CancelScope() as patience:
+            self.clock.replace(self._making, patience)
+            cutter = PhraseCutter(self.voice.chunker)
+            notice = self.voice.failure_notice
+            for phrase in [*cutter.push(notice), *cutter.finish()]:
+                await self._say(phrase)
 
     async def _generate(self, tokens_in: trio.MemorySendChannel[str]) -> None:
         """Prompt → tokens."""
@@ -164,15 +186,21 @@ class Draft:
         """Phrases → audio in the buffer. A phrase that cannot be spoken is skipped."""
         with phrases:
             async for phrase in phrases:
-                self.journal.record("phrase", draft=self.number, text=phrase)
-                self.buffer.begin_phrase(phrase)
-                try:
-                    await self._speak(phrase)
-                except* ProviderError as group:
-                    self._failed(first_error(group))
-                else:
-                    self.buffer.end_phrase()
-                self.changed()
+                await self._say(phrase)
+
+    async def _say(self, phrase: str) -> None:
+        self.journal.record("phrase", draft=self.number, text=phrase)
+        self.buffer.begin_phrase(phrase)
+        self._synthesizing = True
+        self.changed()
+        try:
+            await self._speak(phrase)
+        except* ProviderError as group:
+            self._failed(first_error(group))
+        else:
+            self.buffer.end_phrase()
+        self._synthesizing = False
+        self.changed()
 
     async def _speak(self, phrase: str) -> None:
         """One phrase through the synthesizer, resampled for the room."""

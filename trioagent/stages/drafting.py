@@ -17,7 +17,7 @@ from trioagent.config import TurnConfig
 from trioagent.decisions.history import History
 from trioagent.decisions.text import same_words, words_of
 from trioagent.journal.events import TurnJournal
-from trioagent.stages.draft import Draft, Voice
+from trioagent.stages.draft import Draft
 from trioagent.stages.transcripts import (
     Final,
     Pause,
@@ -25,6 +25,8 @@ from trioagent.stages.transcripts import (
     Transcript,
     Unintelligible,
 )
+from trioagent.stages.voice import Voice
+from trioagent.turn_clock import TurnClock
 
 if TYPE_CHECKING:
     from trioagent.errors import ProviderError
@@ -44,6 +46,7 @@ class Drafting:
     """Told the final transcript, None if it is lost; False: there is nothing to say."""
     worth: Callable[[str], bool]
     """Whether so many words are worth an early draft."""
+    clock: TurnClock = attrs.Factory(TurnClock)
     _draft: Draft | None = None
     _started: int = 0
 
@@ -113,7 +116,13 @@ class Drafting:
             )
         self._started += 1
         self._draft = draft = Draft(
-            self._started, text, prompt, self.history.version, self.voice, self.journal
+            self._started,
+            text,
+            prompt,
+            self.history.version,
+            self.voice,
+            self.journal,
+            self.clock,
         )
         self.journal.record("draft_started", draft=draft.number, cause=cause, text=text)
         drafts.start_soon(draft.prepare, name=f"draft {draft.number}")

@@ -22,12 +22,15 @@ from trioagent.decisions.text import words_of
 from trioagent.interfaces import HEARING_RATE_HZ, Pcm, RecognizerStream
 from trioagent.journal.events import TurnJournal
 from trioagent.stages.transcripts import Pause, Prefix, Transcript
+from trioagent.turn_clock import TurnClock
 
 if TYPE_CHECKING:
     from trioagent.ear import HeardAudio, Utterance
 
 # Enough for a streaming recognizer to let go of its last word.
 FLUSH_S = 0.3
+# What may wait for a recognizer that is slower than real time; then the oldest goes.
+MAX_WAITING_S = 30.0
 # Shorter ones ("stop it") end at once anyhow.
 MIN_SENTENCE = 3
 
@@ -57,6 +60,8 @@ class Hearing:
     claim: Claim
     earlier: str
     """The words of the turn's earlier utterances."""
+    clock: TurnClock = attrs.Factory(TurnClock)
+    """Told when the last word was."""
     _endpointer: Endpointer = attrs.field(init=False)
     _hypothesis: str = ""
     _speech_s: float = 0.0
@@ -68,6 +73,7 @@ class Hearing:
     _ended: bool = False
     _deaf: bool = False
     _pending: deque[Pcm] = attrs.Factory(deque)
+    _pending_samples: int = 0
     _arrived: trio.Event = attrs.Factory(trio.Event)
     _wait: trio.CancelScope = attrs.Factory(trio.CancelScope)
 
@@ -83,7 +89,7 @@ class Hearing:
     def deafen(self) -> None:
         """The recognizer failed: from now on, only the end of the utterance matters."""
         self._deaf = True
-        self._pending.clear()
+        self._take_pending()
 
     # --- following packets and timers --------------------------------------------
 
@@ -136,8 +142,7 @@ class Hearing:
             self.claim.voice(self._speech_s, self.text)
         self._queue(heard.pcm)
         self.journal.peak("packets", len(self._pending))
-        dropped = self.journal.peaks.get("dropped", 0) + heard.dropped
-        self.journal.peak("dropped", dropped)
+        self._count_dropped(heard.dropped)
 
     async def _pause(self, transcripts: trio.MemorySendChannel[Transcript]) -> bool:
         """Tell of the pause; True if that took time, in which all may have changed."""
@@ -160,6 +165,7 @@ class Hearing:
         journal = self.journal
         last_speech = journal.since(self._endpointer.last_speech)
         journal.record("speech_ended", cause=cause, last_speech=last_speech)
+        self.clock.last_word(self._endpointer.last_speech)
         self._ended = True
         self._arrived.set()
 
@@ -175,8 +181,7 @@ class Hearing:
             if not self._pending:
                 await self._arrived.wait()
                 continue
-            pcm = np.concatenate(self._pending)
-            self._pending.clear()
+            pcm = np.concatenate(self._take_pending())
             self._arrived = trio.Event()
             self._feeding = True
             text = await stream.feed(pcm)
@@ -189,7 +194,21 @@ class Hearing:
         if self._deaf:
             return
         self._pending.append(pcm)
+        self._pending_samples += len(pcm)
+        while self._pending_samples > MAX_WAITING_S * HEARING_RATE_HZ:
+            self._pending_samples -= len(self._pending.popleft())
+            self._count_dropped(1)
         self._arrived.set()
+
+    def _take_pending(self) -> list[Pcm]:
+        pending = list(self._pending)
+        self._pending.clear()
+        self._pending_samples = 0
+        return pending
+
+    def _count_dropped(self, packets: int) -> None:
+        dropped = self.journal.peaks.get("dropped", 0) + packets
+        self.journal.peak("dropped", dropped)
 
     def _take_hypothesis(self, text: str) -> None:
         if text != self._hypothesis:

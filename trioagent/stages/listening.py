@@ -13,9 +13,10 @@ from trioagent.interfaces import Recognizer
 from trioagent.journal.events import TurnJournal
 from trioagent.stages.hearing import Claim, Hearing
 from trioagent.stages.transcripts import Final, Transcript, Unintelligible
+from trioagent.turn_clock import TurnClock
 
 if TYPE_CHECKING:
-    from trioagent.ear import Utterance
+    from trioagent.utterances import Utterance
 
 
 @attrs.define(eq=False)
@@ -31,6 +32,7 @@ class Listening:
     journal: TurnJournal
     claim: Claim
     """Told of voice, words and silence: they may take the floor."""
+    clock: TurnClock = attrs.Factory(TurnClock)
     _earlier: str = ""
 
     async def run(
@@ -60,16 +62,24 @@ class Listening:
 
         Also if the recognizer fails before: the rest of a sentence is no new utterance.
         """
-        hearing = Hearing(self.config, self.journal, self.claim, self._earlier)
+        hearing = Hearing(
+            self.config, self.journal, self.claim, self._earlier, self.clock
+        )
         failure: ProviderError | None = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(hearing.follow, audio, transcripts, name="follow audio")
-            try:
-                async with self.recognizer.stream() as stream:
-                    await hearing.recognize(stream, transcripts)
-            except* ProviderError as group:
-                failure = first_error(group)
-                hearing.deafen()
+        with trio.CancelScope() as patience:
+            self.clock.bind(patience)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(
+                    hearing.follow, audio, transcripts, name="follow audio"
+                )
+                try:
+                    async with self.recognizer.stream() as stream:
+                        await hearing.recognize(stream, transcripts)
+                except* ProviderError as group:
+                    failure = first_error(group)
+                    hearing.deafen()
+        if patience.cancelled_caught:
+            failure = self.clock.used_up()
         if failure is not None:
             raise failure
         return hearing.text

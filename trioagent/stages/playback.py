@@ -37,6 +37,10 @@ class Control(Protocol):
         """Told each phrase when it begins to sound."""
         ...
 
+    def waits(self, *, for_audio: bool) -> None:
+        """Told whenever it looks: does it wait for more audio, or can it go on?"""
+        ...
+
 
 @attrs.define(eq=False)
 class Playback:
@@ -61,6 +65,9 @@ class Playback:
                 if self.draft.discarded:
                     played = False
                 elif self.draft.buffer.drained:
+                    # Also after an underrun that nothing followed: a phrase failed.
+                    if self.draft.buffer.cursor:
+                        self.journal.record("last_frame", until=self._until)
                     played = True
                 elif not await self._play_run():
                     played = False
@@ -76,8 +83,10 @@ class Playback:
         return self.journal.since(self._next_tick)
 
     def _can_go_on(self) -> bool:
-        ready = self.draft.ready() and not self.control.held
-        return ready or self.draft.buffer.drained or self.draft.discarded
+        ready = self.draft.ready()
+        over = self.draft.buffer.drained or self.draft.discarded
+        self.control.waits(for_audio=not ready and not over)
+        return over or (ready and not self.control.held)
 
     async def _play_run(self) -> bool:
         """Write frames until there is none left, or it is held; False: none may be.
@@ -107,5 +116,4 @@ class Playback:
             if held and not buffer.drained:
                 return True
             index += 1
-        self.journal.record("last_frame", until=self._until)
         return True
