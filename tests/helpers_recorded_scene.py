@@ -64,7 +64,9 @@ def _write(recorder: Recorder, tape: RoomTape) -> None:
     # Its own task uses threads, which a virtual clock does not wait for.
     takes = list(tape.takes)
     assert all(take.over for take in takes), "a turn is not over"
-    recorder._write_all([(take, True, take.drain()) for take in takes])
+    writer = recorder._written
+    writer.waiting.extend((take, True, take.drain()) for take in takes)
+    writer.write()
 
 
 async def one_question(scene: Scene) -> None:

@@ -161,7 +161,7 @@ async def test_a_full_disk_costs_only_the_recording(
     def full(*_args: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    caplog.set_level(logging.DEBUG, logger="trioagent.recording.recorder")
+    caplog.set_level(logging.DEBUG, logger="trioagent.recording")
     async with recording_to(tmp_path) as scene:
         with monkeypatch.context() as patch:
             patch.setattr(where, method, full)

@@ -12,15 +12,17 @@ from tests.fakes import ANA, BEN, FakeRoom
 from tests.helpers_replay import different, recording_to, recordings
 from tests.replay_stories import answered
 from tests.scene import CONFIG
-from trioagent.config import LlmConfig, MumbleConfig, RecordingConfig
-from trioagent.interfaces import LinkRestored
-from trioagent.recording.recorder import ANNOUNCE_S
+from trioagent.config import Config, LlmConfig, MumbleConfig, RecordingConfig
+from trioagent.interfaces import LinkRestored, Speaker, SpeakerLeft
+from trioagent.recording.announcing import BURST, BURST_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from trio.testing import MockClock
+
+CLEO = Speaker(3, "Cleo", certificate="ab" * 20)
 
 
 @pytest.fixture
@@ -38,39 +40,61 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class WritingRoom(FakeRoom):
-    """Keeps what is written in the channel."""
+    """Keeps what is written in the channel, or to somebody."""
 
     def __init__(self) -> None:
         FakeRoom.__init__(self)
         self.texts: list[tuple[float, str]] = []
+        self.to: list[Speaker | None] = []
 
-    async def send_text(self, text: str) -> None:
+    async def send_text(self, text: str, to: Speaker | None = None) -> None:
         self.texts.append((round(trio.current_time(), 3), text))
+        self.to.append(to)
         await trio.sleep(0.1)
 
 
-async def test_it_is_announced_to_who_is_there_and_who_comes(
+def telling(folder: Path) -> Config:
+    told = RecordingConfig(folder=str(folder), announcement="Recorded!")
+    return attrs.evolve(CONFIG, recording=told)
+
+
+async def test_it_is_announced_at_once_to_who_is_there_and_who_comes(
     no_threads: None, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     room = WritingRoom()
-    text = "Recorded!"
-    told = RecordingConfig(folder=str(tmp_path), announcement=text)
-    config = attrs.evolve(CONFIG, recording=told)
-    async with recording_to(tmp_path, config, room=room) as scene:
-        room.join(ANA)
+    room.join(ANA, BEN)
+    async with recording_to(tmp_path, telling(tmp_path), room=room) as scene:
         await trio.sleep(1)
-        assert room.texts == [(0.0, text)]
-        room.join(BEN)
-        await trio.sleep(ANNOUNCE_S - 2)
-        assert len(room.texts) == 1, "not at every coming"
+        room.join(CLEO)
         await trio.sleep(500)
-        assert room.texts == [(0.0, text), (ANNOUNCE_S + 0.1, text)]
+        # Not again because the name has changed.
+        room.join(attrs.evolve(CLEO, name="Cleopatra"))
+        await trio.sleep(500)
         room.put(LinkRestored())
-        await trio.sleep(500)
-        assert len(room.texts) == 3
-        assert room.texts[2][0] == pytest.approx(ANNOUNCE_S + 499, abs=1)
+        await trio.sleep(1)
         await answered(scene)
+    assert room.texts == [(t, "Recorded!") for t in (0.1, 1.1, 1001.1)]
+    assert room.to == [None, CLEO, None]
     assert recordings(tmp_path)
+
+
+async def test_a_crowd_that_comes_and_goes_is_not_told_without_end(
+    no_threads: None, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    room = WritingRoom()
+    async with recording_to(tmp_path, telling(tmp_path), room=room):
+        for number in range(3000):
+            room.join(Speaker(number, f"#{number}"))
+            await trio.sleep(0.01)
+            if number % 2:
+                room.put(SpeakerLeft(Speaker(number, f"#{number}")))
+        came = trio.current_time()
+        await trio.sleep(BURST_S)
+    times = [time for time, _ in room.texts]
+    later = zip(times, times[BURST:], strict=False)
+    assert all(after >= before + BURST_S for before, after in later)
+    assert times[-1] >= came - BURST_S, "the last are told, too"
+    assert len(times) <= BURST * (came / BURST_S + 2)
 
 
 async def test_an_empty_announcement_says_nothing(

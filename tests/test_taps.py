@@ -18,6 +18,7 @@ from tests.fakes import (
 from tests.helpers_taps import PCM, ListTape
 from trioagent.interfaces import (
     LinkLost,
+    Speaker,
     SpeakerJoined,
     SpeakerLeft,
     Speech,
@@ -181,7 +182,7 @@ async def test_what_is_written_in_the_channel_is_sent_and_not_noted(
     sent = []
 
     class Writing(FakeRoom):
-        async def send_text(self, text: str) -> None:
+        async def send_text(self, text: str, to: Speaker | None = None) -> None:
             sent.append(text)
 
     await TappedRoom(Writing(), tape).send_text("hello")

@@ -29,6 +29,8 @@ class Memory:
     """Which speakers were answered lately, and when: they need not call us again."""
     agent_replies: int = 0
     """Replies to other agents since a person was answered."""
+    turns_taken: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    """Who began answered turns lately (`trioagent.decisions.identity`), and when."""
 
     def later(self, seconds: float) -> Memory:
         """The same on a clock that is `seconds` ahead."""
@@ -36,4 +38,8 @@ class Memory:
             self,
             said=tuple(SaidWord(s.word, s.at + seconds) for s in self.said),
             answered=tuple((who, at + seconds) for who, at in self.answered),
+            turns_taken=tuple(
+                (who, tuple(at + seconds for at in times))
+                for who, times in self.turns_taken
+            ),
         )

@@ -21,7 +21,8 @@ class VadConfig:
     """Shorter sounds open no turn; while the agent speaks, any sound makes it pause."""
     pre_roll_ms: float = attrs.field(default=300, validator=between(0, 3000))
     """Audio from before the onset that the recognizer gets too."""
-    options: Options = attrs.Factory(dict)
+    # Not in its repr: there may be keys in it.
+    options: Options = attrs.field(factory=dict, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -34,7 +35,8 @@ class AsrConfig:
     """Folder of the model, for providers that load one."""
     timeout_s: float = attrs.field(default=10.0, validator=between(0.1, 600))
     """The longest wait for its answer to a piece of audio; then the turn has failed."""
-    options: Options = attrs.Factory(dict)
+    # Not in its repr: there may be keys in it.
+    options: Options = attrs.field(factory=dict, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -50,7 +52,8 @@ class LlmConfig:
     """How often a failed provider is asked whether it is back."""
     timeout_s: float = attrs.field(default=15.0, validator=between(0.1, 600))
     """The longest wait for the next piece of a reply, whatever the provider says."""
-    options: Options = attrs.Factory(dict)
+    # Not in its repr: there may be keys in it.
+    options: Options = attrs.field(factory=dict, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -60,7 +63,8 @@ class TtsConfig:
     provider: str = "espeak"
     timeout_s: float = attrs.field(default=10.0, validator=between(0.1, 600))
     """The longest wait for the next piece of a phrase's audio."""
-    options: Options = attrs.Factory(dict)
+    # Not in its repr: there may be keys in it.
+    options: Options = attrs.field(factory=dict, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -70,4 +74,5 @@ class BreakerConfig:
     failures: int = attrs.field(default=3, validator=between(1, 1000))
     """After so many in a row, a provider is not asked any more,"""
     retry_s: float = attrs.field(default=10.0, validator=between(0.1, 3600))
-    """until so long has passed; then the next call finds out whether it is back."""
+    """until so long has passed; then the next call finds out whether it is back. For
+    language models, that is `llm.retry_s`."""

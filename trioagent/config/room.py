@@ -7,7 +7,7 @@ from typing import Literal
 import attrs
 from attrs import validators as v
 
-from trioagent.config.bounds import between
+from trioagent.config.bounds import between, certificate_hashes
 
 
 @attrs.frozen(kw_only=True)
@@ -18,7 +18,7 @@ class MumbleConfig:
     """"embedded" starts a private server; else a host name or address."""
     port: int = attrs.field(default=64738, validator=between(1, 65535))
     user: str = attrs.field(default="trioagent", validator=v.min_len(1))
-    password: str = attrs.field(default="", metadata={"secret": True})
+    password: str = attrs.field(default="", repr=False, metadata={"secret": True})
     channel: str = ""
     """Path of the channel, "Lobby/Bots"; empty is where the server puts us."""
     client: str = "native"
@@ -35,7 +35,9 @@ class MumbleConfig:
     """PEM file of its key; empty when it is in `certificate_file`."""
     comment: str = "trioagent: a voice agent"
     """What other users can read about ours. Agents know each other by "trioagent:"."""
-    tokens: tuple[str, ...] = attrs.field(default=(), metadata={"secret": True})
+    tokens: tuple[str, ...] = attrs.field(
+        default=(), repr=False, metadata={"secret": True}
+    )
     """Access tokens for restricted channels."""
     udp: bool = True
     """Send voice over UDP where it gets through; else through the TCP tunnel."""
@@ -80,11 +82,11 @@ class AgentConfig:
 class AccessConfig:
     """`[access]`: who is listened to, and how much of them."""
 
-    allow: tuple[str, ...] = ()
+    allow: tuple[str, ...] = attrs.field(default=(), validator=certificate_hashes)
     """Hashes of users' certificates; unless empty, only those are listened to."""
-    deny: tuple[str, ...] = ()
+    deny: tuple[str, ...] = attrs.field(default=(), validator=certificate_hashes)
     """Hashes of certificates of users who are not listened to."""
     turns_per_minute: float = attrs.field(default=30, validator=between(0.1, 10_000))
     """Of one user; what is said beyond that is not answered."""
     max_words: int = attrs.field(default=500, validator=between(1, 100_000))
-    """Of one turn; the language model is not shown more."""
+    """Of one turn; of more, the language model is shown the last ones."""

@@ -33,6 +33,9 @@ Observer = Callable[["TurnJournal", "Event"], None]
 CURRENT_TURN: ContextVar[TurnJournal] = ContextVar("CURRENT_TURN")
 """The journal of the turn whose task this is: what observes providers can ask."""
 
+CURRENT_AGENT: ContextVar[str] = ContextVar("CURRENT_AGENT")
+"""The name of the agent whose task this is, where there are several: for the log."""
+
 
 @attrs.frozen
 class Event:

@@ -6,18 +6,20 @@ named `_ms` are milliseconds; a key whose events did not happen is null.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import attrs
 
+from trioagent.config import JournalConfig
+from trioagent.journal.latency_file import LatencyFile
 from trioagent.journal.ledger import ledger, until_first_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from trioagent.journal.events import Event, TurnJournal
 
@@ -106,13 +108,23 @@ def queues(peaks: Mapping[str, float]) -> dict[str, float]:
 class LatencyLog:
     """An observer that writes one line per turn; `path` None writes only the log.
 
-    A file that cannot be written (a full disk) is reported once and then left alone.
+    A file that cannot be written (a full disk) is reported once, and tried again.
     """
 
     path: Path | None
     transcripts: bool = False
     """Whether the log line shows what was said."""
-    _file: TextIO | None = None
+    config: JournalConfig = attrs.Factory(JournalConfig)
+    """How large and old the file may be."""
+    agent: str = ""
+    """Whose turns they are, for the lines; empty says nothing."""
+    file: LatencyFile | None = None
+    """Several agents may write into one. It can be asked to forget somebody."""
+    _failing: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.file is None and self.path:
+            self.file = LatencyFile(self.path, self.config)
 
     def __call__(self, journal: TurnJournal, event: Event) -> None:
         """Take an event; the last one of a turn writes its line."""
@@ -125,6 +137,7 @@ class LatencyLog:
             {
                 "turn": journal.number,
                 "time": journal.label,
+                **({"agent": self.agent} if self.agent else {}),
                 "speaker": journal.speaker,
                 "outcome": event.data["kind"],
                 **measured,
@@ -136,13 +149,14 @@ class LatencyLog:
             }
         )
 
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            # A line that could not be written is tried once more here.
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._file = None
+    @asynccontextmanager
+    async def kept_short(self) -> AsyncIterator[None]:
+        """Keep the file within its limits meanwhile."""
+        if self.file is None:
+            yield
+            return
+        async with self.file.kept_short():
+            yield
 
     def _log(self, journal: TurnJournal, outcome: Event, measured: Metrics) -> None:
         said = _last(journal.events, "final")
@@ -160,15 +174,16 @@ class LatencyLog:
         )
 
     def _write(self, line: dict[str, object]) -> None:
-        if self.path is None:
+        if self.file is None:
             return
         try:
-            if self._file is None:
-                self._file = self.path.open("a", buffering=1, encoding="utf-8")
-            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self.file.append(json.dumps(line, ensure_ascii=False))
         except OSError as error:
-            log.warning("cannot write %s: %s; going on without it", self.path, error)
-            self.path = None
+            if not self._failing:
+                log.warning("cannot write %s: %s", self.path, error)
+            self._failing = True
+        else:
+            self._failing = False
 
 
 def _first(events: Sequence[Event], name: str) -> Event | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from trioagent.private import private_folder
 from trioagent.recording.files import (
     make_private_file,
     make_private_folder,
@@ -61,7 +62,7 @@ class RecordingFolder:
         Raises:
             OSError: it cannot be made; nothing is left of it.
         """
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(parent)
         recording = cls(_make_folder(parent, safe_name(name)), header)
         try:
             recording._write({TURN_FILE: header_line(header)})

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import attrs
 
-VERSION = 1
+VERSION = 2
 """Of the format. A reader refuses what is newer than itself."""
 
 TURN_FILE = "turn.jsonl"
@@ -36,6 +36,7 @@ class Person:
     id: int
     name: str
     agent: bool = False
+    certificate: str = ""
 
 
 @attrs.frozen

@@ -21,7 +21,7 @@ from trioagent.recording.files import is_ours
 from trioagent.recording.format import TURN_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,9 @@ _LONGEST_HEADER = 2**24
 
 
 @attrs.frozen
-class _Found:
+class Found:
+    """A recording: its folder, when it was written last, and its bytes."""
+
     path: Path
     written: float
     size: int
@@ -60,20 +62,32 @@ def prune(
     Returns:
         What was deleted, oldest first.
     """
+    limits = {"max_bytes": max_bytes, "max_age_s": max_age_s, "now": now}
+    return list(pruned(parent, keep=keep, **limits))
+
+
+def pruned(
+    parent: Path,
+    *,
+    max_bytes: float,
+    max_age_s: float,
+    now: float,
+    keep: Collection[Path] = (),
+) -> Iterator[Path]:
+    """As `prune`, one at a time: who has had enough of them stops."""
     kept = {path.absolute() for path in keep}
-    found = sorted(_recordings(parent), key=lambda each: (each.written, each.path))
+    found = sorted(recordings_in(parent), key=lambda each: (each.written, each.path))
     total = sum(each.size for each in found)
-    deleted = []
     for each in found:
         if total <= max_bytes and now - each.written <= max_age_s:
             continue
-        if each.path.absolute() not in kept and _delete(each.path):
+        if each.path.absolute() not in kept and delete(each.path):
             total -= each.size
-            deleted.append(each.path)
-    return deleted
+            yield each.path
 
 
-def _recordings(parent: Path) -> list[_Found]:
+def recordings_in(parent: Path) -> list[Found]:
+    """The recordings right in `parent`; what else is there, is none of ours."""
     try:
         with os.scandir(parent) as entries:
             folders = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
@@ -86,7 +100,7 @@ def _recordings(parent: Path) -> list[_Found]:
     return [found for found in looked_at if found is not None]
 
 
-def _recording(folder: Path) -> _Found | None:
+def _recording(folder: Path) -> Found | None:
     """None if it is none of ours, or not ours to read."""
     try:
         with _open_no_link(folder / TURN_FILE) as file:
@@ -97,7 +111,7 @@ def _recording(folder: Path) -> _Found | None:
         size = sum(path.lstat().st_size for path in ours)
     except OSError:
         return None
-    return _Found(folder, status.st_mtime, size)
+    return Found(folder, status.st_mtime, size)
 
 
 def _open_no_link(path: Path) -> IO[bytes]:
@@ -118,7 +132,8 @@ def _begins_as_ours(file: IO[bytes]) -> bool:
     )
 
 
-def _delete(folder: Path) -> bool:
+def delete(folder: Path) -> bool:
+    """Delete a recording, but for what others put into it; False: why is logged."""
     try:
         # By descriptor: a link that takes the folder's place meanwhile is not followed.
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -132,6 +147,6 @@ def _delete(folder: Path) -> bool:
         if all(map(is_ours, names)):
             folder.rmdir()
     except OSError as error:
-        log.warning("cannot delete the old recording %s: %s", folder, error)
+        log.warning("cannot delete the recording %s: %s", folder, error)
         return False
     return True

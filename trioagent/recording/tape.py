@@ -6,6 +6,7 @@ turns that overlap cannot be run apart. Nothing in here waits or touches a file.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from trioagent.interfaces import (
 )
 from trioagent.memory import Memory
 from trioagent.recording import format as f
+from trioagent.recording.take import Take
 
 if TYPE_CHECKING:
     from trioagent.journal.events import Event, TurnJournal
@@ -33,37 +35,10 @@ if TYPE_CHECKING:
 
 # A packet may have waited for us for some time when its ear hears it.
 LATELY_S = FORGET_AFTER_S + 1.0
+# So many recordings may wait for a disk that takes nothing.
+MOST_TAKES = 16
 
-
-@attrs.define(eq=False)
-class Take:
-    """A recording in the making: what has not been written to disk yet."""
-
-    started: float
-    """When its first turn began, in `trio.current_time()`, as all times here."""
-    label: str
-    speaker: str
-    """Who began it."""
-    memory: Memory
-    present: tuple[f.Person, ...]
-    ears: dict[int, EarState]
-    entries: list[f.Entry] = attrs.Factory(list)
-    audio: dict[str, list[Pcm]] = attrs.Factory(dict)
-    running: set[int] = attrs.Factory(set)
-    """The turns that run."""
-    over: bool = False
-
-    def add(self, entry: f.Entry, stem: str = "", pcm: Pcm | None = None) -> None:
-        """Note an entry, and the audio that belongs to it."""
-        self.entries.append(entry)
-        if pcm is not None and len(pcm):
-            self.audio.setdefault(stem, []).append(pcm)
-
-    def drain(self) -> tuple[list[f.Entry], dict[str, list[Pcm]]]:
-        """What came since the last call."""
-        entries, audio = self.entries, self.audio
-        self.entries, self.audio = [], {}
-        return entries, audio
+log = logging.getLogger(__name__)
 
 
 @attrs.define(eq=False)
@@ -97,11 +72,13 @@ class RoomTape:
         agent: Whose turns they are; asked what it remembers when a take begins.
         takes: What is not all written yet, oldest first; who writes takes them out.
         news: Set when there is somebody who may not know of the recording.
+        untold: Who that is; None is everybody.
     """
 
     agent: Agent | None = None
     takes: deque[Take] = attrs.Factory(deque)
     news: trio.Event = attrs.Factory(trio.Event)
+    untold: dict[int, Speaker] | None = attrs.Factory(dict)
     _take: Take | None = None
     _numbers: int = 0
     _present: dict[int, Speaker] = attrs.Factory(dict)
@@ -128,17 +105,38 @@ class RoomTape:
             case VoicePacket():
                 self._packet(event, now)
             case SpeakerJoined(speaker):
-                self._present[speaker.id] = speaker
-                self.news.set()
-                self.note(f.Joined(now, _person(speaker)))
+                self._joined(speaker, now)
             case SpeakerLeft(speaker):
-                self._present.pop(speaker.id, None)
-                self.note(f.Left(now, speaker.id))
+                self._left(speaker, now)
             case LinkLost(reason):
                 self.note(f.Lost(now, reason))
             case LinkRestored():
-                self.news.set()
+                self._tell(None)
                 self.note(f.Restored(now))
+
+    def _joined(self, speaker: Speaker, now: float) -> None:
+        if self.agent is not None and not self.agent.admits(speaker):
+            # Not even the name is kept; and they may have been admitted until now.
+            self._left(speaker, now)
+            return
+        if speaker.id not in self._present:
+            self._tell(speaker)
+        self._present[speaker.id] = speaker
+        self.note(f.Joined(now, _person(speaker)))
+
+    def _left(self, speaker: Speaker, now: float) -> None:
+        if self._present.pop(speaker.id, None) is not None:
+            self.note(f.Left(now, speaker.id))
+        if self.untold:
+            self.untold.pop(speaker.id, None)
+
+    def _tell(self, speaker: Speaker | None) -> None:
+        """Somebody, or maybe everybody, does not know of the recording."""
+        if speaker is None:
+            self.untold = None
+        elif self.untold is not None:
+            self.untold[speaker.id] = speaker
+        self.news.set()
 
     def _packet(self, packet: VoicePacket, now: float) -> None:
         agent, speaker = self.agent, packet.speaker
@@ -191,15 +189,27 @@ class RoomTape:
         self._take = Take(
             journal.started, journal.label, journal.speaker, memory, people, ears
         )
-        self.takes.append(self._take)
+        self._take.heard.update(
+            (who, _person(self._present[who]))
+            for who, ear in ears.items()
+            if ear.pre_roll and who in self._present
+        )
+        if len(self.takes) >= MOST_TAKES:
+            log.warning(
+                "turn %d is not recorded: the disk takes too long", journal.number
+            )
+            self._take.forget()
+        else:
+            self.takes.append(self._take)
 
     def _note_heard(self) -> None:
         """All is known of the packet that was taken last: note it."""
         heard, self._heard = self._heard, None
         if heard is not None and self._take is not None:
-            speaker = heard.packet.speaker.id
-            self._take.add(heard.noted(), f.heard_by(speaker), heard.packet.pcm)
+            speaker = heard.packet.speaker
+            self._take.heard[speaker.id] = _person(speaker)
+            self._take.add(heard.noted(), f.heard_by(speaker.id), heard.packet.pcm)
 
 
 def _person(speaker: Speaker) -> f.Person:
-    return f.Person(speaker.id, speaker.name, speaker.agent)
+    return f.Person(speaker.id, speaker.name, speaker.agent, speaker.certificate)

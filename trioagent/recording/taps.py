@@ -17,6 +17,7 @@ from trioagent.interfaces import (
     Pcm,
     Room,
     RoomEvent,
+    Speaker,
     VadStream,
     VoiceActivityDetector,
 )
@@ -87,9 +88,9 @@ class TappedRoom:
             self._talking = False
             self.tape.note(f.TalkEnded(trio.current_time()))
 
-    async def send_text(self, text: str) -> None:
+    async def send_text(self, text: str, to: Speaker | None = None) -> None:
         """Not noted: it is no part of a turn."""
-        await self.room.send_text(text)
+        await self.room.send_text(text, to)
 
 
 @attrs.frozen(eq=False)

@@ -11,7 +11,7 @@ import cattrs
 import trio
 
 from trioagent.agent import Agent
-from trioagent.ear import EarState, HeardAudio
+from trioagent.ear import EarState
 from trioagent.journal.events import Event, Observer
 from trioagent.memory import Memory
 from trioagent.recording import format as f
@@ -20,6 +20,7 @@ from trioagent.recording.recording import Recording
 from trioagent.replay.clock import Laps, VirtualClock, scheduled_by, unheard
 from trioagent.replay.parts import replayed_parts
 from trioagent.replay.room import ReplayedRoom, WrittenFrame
+from trioagent.utterances import HeardAudio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -98,7 +98,7 @@ class ReplayedRoom:
     def end_talk(self) -> None:
         """There is nobody who waits for it."""
 
-    async def send_text(self, text: str) -> None:  # noqa: ARG002 - as it says
+    async def send_text(self, text: str, to: Speaker | None = None) -> None:  # noqa: ARG002 - as it says
         """Nobody reads it."""
         await trio.lowlevel.checkpoint()
 
@@ -161,7 +161,7 @@ class ReplayedRoom:
                     yield t, LinkRestored(), ()
 
     def _know(self, person: f.Person) -> Speaker:
-        speaker = Speaker(person.id, person.name, person.agent)
+        speaker = Speaker(person.id, person.name, person.agent, person.certificate)
         self._people[speaker.id] = speaker
         return speaker
 

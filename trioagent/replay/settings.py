@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from trioagent.recording.recording import Recording
 
-SECTIONS = ("agent", "vad", "turn", "chunker", "playback", "barge_in")
+SECTIONS = ("agent", "access", "vad", "turn", "chunker", "playback", "barge_in")
 """What decides how the agent behaves. The other sections are the parts' own, which the
 recording stands in for."""
 
