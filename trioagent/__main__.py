@@ -1,7 +1,6 @@
 """`python -m trioagent`."""
 
-import sys
+from trioagent.cli import entry
 
-from trioagent.cli import main
-
-sys.exit(main())
+if __name__ == "__main__":
+    entry()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from trioagent.app import choose_recognizer, open_recognizer, open_synthesizer
+from trioagent.app import open_recognizer, open_synthesizer
+from trioagent.choices import choose_recognizer
 from trioagent.cli.arguments import config_of
 from trioagent.errors import ConfigError
 from trioagent.serving.inbox import ClientLimits

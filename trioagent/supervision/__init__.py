@@ -1,0 +1,1 @@
+"""How the running agent is, and whom it tells: the log, a local socket, systemd."""
