@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.fakes import ANA
 from trioagent.config import VadConfig
 from trioagent.ear import (
+    CLEARED_PACKETS,
     PRE_ROLL_PACKETS,
     UTTERANCE_PACKETS,
     Ear,
@@ -196,13 +197,36 @@ def test_who_leaves_ends_the_utterance() -> None:
 
 def test_a_listener_that_stalls_costs_packets_but_never_the_agent() -> None:
     listener = Listener()
-    listener.speech(20 * (UTTERANCE_PACKETS + 30))
-    assert listener.ear.dropped == 27
+    # Three packets more are the onset, and 30 find no room: the oldest 50 make it.
+    listener.speech(20 * (UTTERANCE_PACKETS + 33))
+    assert listener.ear.dropped == CLEARED_PACKETS
+    assert listener.ear.peak == 3 + UTTERANCE_PACKETS
     heard = taken(listener.utterances[0])
-    assert len(heard) == 3 + UTTERANCE_PACKETS
-    assert not any(packet.dropped for packet in heard)
+    assert [p.dropped for p in heard if p.dropped] == [CLEARED_PACKETS]
+    # The end of what was said is there, and nothing but its beginning is missing.
+    said = np.concatenate(listener.detector.shown)
+    kept = audio(heard)
+    assert np.array_equal(kept, said[len(said) - len(kept) :])
     listener.speech(60)
-    assert [p.dropped for p in taken(listener.utterances[0])] == [27, 0, 0]
+    assert [p.dropped for p in taken(listener.utterances[0])] == [0, 0, 0]
+
+
+def test_an_end_of_talk_is_not_dropped_with_the_audio_around_it() -> None:
+    listener = Listener()
+    listener.speech(200)
+    listener.hear(np.zeros(0, np.int16), ends_talk=True)
+    listener.speech(20 * 2 * UTTERANCE_PACKETS)
+    heard = taken(listener.utterances[0])
+    assert heard[0].ends_talk
+    assert not any(packet.ends_talk for packet in heard[1:])
+
+
+def test_a_flood_of_ends_of_talk_finds_an_end() -> None:
+    listener = Listener()
+    listener.speech(200)
+    for _ in range(2 * UTTERANCE_PACKETS):
+        listener.hear(np.zeros(0, np.int16), ends_talk=True)
+    assert len(taken(listener.utterances[0])) <= 3 + UTTERANCE_PACKETS
 
 
 def test_a_flood_of_empty_packets_is_not_kept() -> None:

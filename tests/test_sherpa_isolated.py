@@ -138,6 +138,23 @@ async def test_a_process_that_hangs_is_replaced(
     assert await transcribe(recognizer, say(SENTENCES[1])) == SENTENCES[1]
 
 
+async def test_a_process_that_hangs_is_replaced_though_nobody_waits_for_it(
+    recognizer: IsolatedRecognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sherpa_child, "CLOSE_TIMEOUT_S", 0.3)
+    pid = recognizer.pid
+    with trio.move_on_after(0.3):
+        await trio.lowlevel.checkpoint()
+        async with recognizer.stream() as stream:
+            os.kill(pid, signal.SIGSTOP)
+            await stream.feed(say(SENTENCES[0]))
+    monkeypatch.undo()
+    with trio.fail_after(TIMEOUT_S):
+        while recognizer.pid == pid:  # noqa: ASYNC110 - a number, no event
+            await trio.sleep(0.01)
+    assert await transcribe(recognizer, say(SENTENCES[1])) == SENTENCES[1]
+
+
 async def test_a_process_that_cannot_start_again_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

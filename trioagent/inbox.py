@@ -10,15 +10,24 @@ import trio
 
 T = TypeVar("T")
 
+# Of what may not get lost. Who has not read so many for so long will not read them.
+MOST_CONTROL = 10_000
+
 
 class Inbox(Generic[T]):
     """A bounded queue that any thread fills and one Trio task empties.
 
     Make it in the Trio thread. It is bounded by what may get lost: when `limit`
-    droppable items wait, the oldest of them makes room for a new one.
+    droppable items wait, the oldest of them makes room for a new one. What may not
+    get lost is rare; when `MOST_CONTROL` of it wait, the inbox closes, so that its
+    reader learns that it missed something.
+
+    Attributes:
+        peak: The most that ever waited.
     """
 
     def __init__(self, limit: int) -> None:
+        self.peak = 0
         self._limit = limit
         self._items: deque[tuple[T, bool]] = deque()
         self._droppable = 0
@@ -37,15 +46,19 @@ class Inbox(Generic[T]):
         """Add an item, from any thread. Never waits, never raises.
 
         After `close`, or when Trio has ended, the item vanishes. What is not
-        `droppable` always gets through, so it has to be rare.
+        `droppable` gets through, or ends all: it has to be rare.
         """
         with self._lock:
             if self._closed:
                 return
             if droppable and self._droppable == self._limit:
                 self._drop_oldest()
-            self._items.append((item, droppable))
-            self._droppable += droppable
+            if not droppable and len(self._items) - self._droppable >= MOST_CONTROL:
+                self._closed = True
+            else:
+                self._items.append((item, droppable))
+                self._droppable += droppable
+                self.peak = max(self.peak, len(self._items))
         self._wake_reader()
 
     def close(self) -> None:

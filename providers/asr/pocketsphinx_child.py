@@ -32,6 +32,7 @@ REPLY_TIMEOUT_S = 30.0
 # A killed process is gone within milliseconds, unless the machine is out of breath.
 END_TIMEOUT_S = 2.0
 READ_BYTES = 4096
+MAX_REPLY_BYTES = 1 << 20
 
 
 @attrs.define(eq=False)
@@ -104,7 +105,10 @@ class Child:
             await self.end()
             seconds = f"{REPLY_TIMEOUT_S:.0f} s"
             raise ProviderError(f"pocketsphinx hangs: no answer for {seconds}")
-        reply: dict[str, Any] = json.loads(body)
+        reply = _read_reply(body)
+        if reply is None:
+            await self.end()
+            raise ProviderError("pocketsphinx sent what is no reply")
         if "error" in reply:
             raise ProviderError(f"pocketsphinx: {reply['error']}")
         return reply
@@ -113,6 +117,8 @@ class Child:
         """Take replies off `_unread` up to the wanted one; None if it is not there."""
         while len(self._unread) >= REPLY.size:
             utterance, length = REPLY.unpack_from(self._unread)
+            if length > MAX_REPLY_BYTES:  # a library has printed into the pipe
+                return b""
             end = REPLY.size + length
             if len(self._unread) < end:
                 break
@@ -139,6 +145,14 @@ class Child:
         )
         message = f"pocketsphinx ended unexpectedly ({how})"
         return ProviderError(message, hint="It is started again for the next speech.")
+
+
+def _read_reply(body: bytes) -> dict[str, Any] | None:
+    try:
+        reply = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return reply if isinstance(reply, dict) else None
 
 
 async def start_child(settings: Mapping[str, Any]) -> Child:

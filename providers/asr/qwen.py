@@ -15,6 +15,7 @@ import attrs
 import trio
 from attrs import validators as v
 
+from providers.http_keys import warn_of_readable_key
 from trioagent.interfaces import Recognizer
 from trioagent.plugins import Provider
 
@@ -64,7 +65,7 @@ class Options:
     """With "transcriptions": transcribe what was said so far, all of it, this often
     while somebody speaks. 0 waits for the end, which costs the server least."""
     connect_timeout_s: float = attrs.field(default=2.0, validator=[v.gt(0), v.le(60)])
-    answer_timeout_s: float = attrs.field(default=10.0, validator=[v.gt(0), v.le(300)])
+    answer_timeout_s: float = attrs.field(default=8.0, validator=[v.gt(0), v.le(300)])
     """From the end of the utterance to its transcript."""
     longest_piece_s: float = attrs.field(default=60.0, validator=[v.ge(1), v.le(3600)])
     """An utterance that is longer is transcribed in pieces: the model reads all of a
@@ -85,6 +86,8 @@ async def open_qwen(options: Options) -> AsyncGenerator[Recognizer]:
     Raises:
         ProviderUnavailable: no server, not its model, or it cannot do what `mode` asks.
     """
+    keys = bool(options.api_key)
+    warn_of_readable_key(options.base_url, "asr.qwen", keys=keys)
     client = await trio.to_thread.run_sync(_make_client, options)
     async with client.closing():
         await client.check()

@@ -114,12 +114,13 @@ class TranscriptionClient:
                         return None
                     if response.status_code != _HTTP_OK:
                         raise await self._errors.refusal(response)
-                    return await _body(url, response)
+                    body = await _body(url, response)
         except trio.TooSlowError:
             raise ProviderUnavailable(
                 f"{url}: no answer within {limit_s:g} s",
                 hint="see whether the server is overloaded, or raise answer_timeout_s",
             ) from None
+        return self._errors.redact(body.decode(errors="replace")).encode()
 
     @asynccontextmanager
     async def _answer(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
@@ -136,12 +137,12 @@ class TranscriptionClient:
 
 
 async def _body(url: str, response: httpx.Response) -> bytes:
-    body = b""
+    body = bytearray()
     async for part in response.aiter_bytes():
         body += part
         if len(body) > _MOST_ANSWER_BYTES:
             raise ProviderError(f"{url}: it sent more than {_MOST_ANSWER_BYTES} bytes")
-    return body
+    return bytes(body)
 
 
 def _decoded(url: str, body: bytes) -> Any:  # noqa: ANN401 - anything at all

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,10 +15,12 @@ import trio
 
 from providers.asr.sherpa_pipe import (
     CLOSE,
+    MAX_REPLY_BYTES,
     NO_UTTERANCE,
     REPLY,
     REQUEST,
     Reader,
+    read_reply,
 )
 from trioagent.errors import ProviderError, ProviderUnavailable
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 # always reads; if it does not for so long, it hangs.
 WRITE_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 30.0
+CLOSE_TIMEOUT_S = 3.0
 END_TIMEOUT_S = 2.0
 NEXT_HINT = "It is started again for the next speech."
 
@@ -52,6 +56,8 @@ class Child:
         self._reader = Reader(process.stdout)
         self._sending = trio.Lock()
         self._waiting: dict[int, _Answer] = {}
+        # Until when it has to show that it lives; a caller may not wait for that.
+        self._patience = trio.CancelScope()
         self.ended = False
         self._hangs = False
         self.about = ""
@@ -78,12 +84,15 @@ class Child:
 
     async def run(self) -> None:
         """Hand out replies until the process has ended."""
-        while (found := await self._next_reply()) is not None:
-            utterance, reply = found
-            # Who was cancelled does not wait any more.
-            if utterance in self._waiting:
-                self._waiting[utterance].reply = reply
-                self._waiting[utterance].came.set()
+        with self._patience:
+            while (found := await self._next_reply()) is not None:
+                self._patience.deadline = math.inf
+                utterance, reply = found
+                # Who was cancelled does not wait any more.
+                if utterance in self._waiting:
+                    self._waiting[utterance].reply = reply
+                    self._waiting[utterance].came.set()
+        self._hangs = self._hangs or self._patience.cancelled_caught
         await self.end()
         for answer in self._waiting.values():
             answer.came.set()
@@ -113,10 +122,16 @@ class Child:
         return answer.reply["text"]
 
     async def close(self, utterance: int) -> None:
-        """Have an utterance dropped that is not finished."""
+        """Have an utterance dropped that is not finished.
+
+        That is where a caller goes who waits no more for a process that hangs: one
+        that does not confirm is ended, for those who come next.
+        """
         await trio.lowlevel.checkpoint()
         if not self.ended:
             await self._send(CLOSE, utterance, b"")
+            confirmed_by = trio.current_time() + CLOSE_TIMEOUT_S
+            self._patience.deadline = min(self._patience.deadline, confirmed_by)
 
     async def end(self) -> None:
         """Kill the process; it holds nothing worth keeping. Safe to repeat."""
@@ -150,8 +165,10 @@ class Child:
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             if (header := await self._reader.exactly(REPLY.size)) is not None:
                 utterance, length = REPLY.unpack(header)
-                body = await self._reader.exactly(length)
-        return None if body is None else (utterance, json.loads(body))
+                if length <= MAX_REPLY_BYTES:
+                    body = await self._reader.exactly(length)
+        reply = None if body is None else read_reply(body)
+        return None if reply is None else (utterance, reply)
 
     def error(self) -> ProviderError:
         """What to raise now that it has ended."""

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import numpy as np
 import trio
 
@@ -30,6 +31,27 @@ MIN_RIGHT_PAD_MS = 200
 # icefall's models speak later than NeMo's; its own programs pad so much.
 MIN_RIGHT_PAD_ICEFALL_MS = 660
 LISTED_LANGUAGES = 60
+# How exactly the pace is measured: Opus' shortest packets (40 samples) are so many.
+PACE_SAMPLES = 8
+# Two chunks are shorter than that.
+MAX_PACE_SAMPLES = 10 * HEARING_RATE_HZ
+
+
+@attrs.frozen
+class Pace:
+    """A model decodes whole chunks: what is new after so many samples, and `step` more.
+
+    The first samples of an utterance are always new; without a `step`, all are.
+    """
+
+    first: int = 0
+    step: int = 0
+
+    def due_after(self, samples: int) -> int:
+        """Return with how many samples it can decode more than with so many."""
+        if samples < self.first or not self.step:
+            return self.first
+        return self.first + ((samples - self.first) // self.step + 1) * self.step
 
 
 class Engine:
@@ -56,6 +78,21 @@ class Engine:
         stream = self.start()
         self.accept(stream, _silence(1000 + right_pad_ms(self.model)))
         self.decode([stream])
+        self.pace = self._measured_pace()
+
+    def _measured_pace(self) -> Pace:
+        """Ask the model itself: each kind has windows of its own."""
+        stream, piece = self.start(), _silence_of(PACE_SAMPLES)
+        self.decode([stream])
+        ready_at: list[int] = []
+        for samples in range(PACE_SAMPLES, MAX_PACE_SAMPLES, PACE_SAMPLES):
+            self.accept(stream, piece)
+            if self._recognizer.is_ready(stream):
+                self.decode([stream])
+                ready_at.append(samples)
+            if len(ready_at) > 1:
+                return Pace(ready_at[0], ready_at[1] - ready_at[0])
+        return Pace()
 
     def _load(self, options: Options) -> Any:  # noqa: ANN401 - sherpa_onnx has no types
         import sherpa_onnx  # noqa: PLC0415 - heavy
@@ -114,7 +151,11 @@ def _end_if_abandoned() -> None:
 
 
 def _silence(length_ms: int) -> Pcm:
-    return np.zeros(length_ms * SAMPLES_PER_MS, dtype=np.int16)
+    return _silence_of(length_ms * SAMPLES_PER_MS)
+
+
+def _silence_of(samples: int) -> Pcm:
+    return np.zeros(samples, dtype=np.int16)
 
 
 def right_pad_ms(model: SherpaModel) -> int:

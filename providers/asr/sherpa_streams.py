@@ -9,10 +9,11 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
 import trio
 
 from providers.asr.sherpa_batch import Batcher, Utterance
-from providers.asr.sherpa_engine import Engine
+from providers.asr.sherpa_engine import Engine, Pace
 from providers.asr.sherpa_metadata import DOWNLOAD_HINT
 from trioagent.errors import ProviderUnavailable
 from trioagent.offload import ThreadOffload
@@ -25,12 +26,21 @@ if TYPE_CHECKING:
 
 
 class SherpaStream:
-    """One utterance of one speaker."""
+    """One utterance of one speaker.
 
-    def __init__(self, batcher: Batcher, right_pad: Pcm) -> None:
+    It keeps audio until the model can decode more with it: a call of the worker thread
+    for each packet would cost more than the decoding where many speak.
+    """
+
+    def __init__(self, batcher: Batcher, right_pad: Pcm, pace: Pace) -> None:
         self._batcher = batcher
         self._right_pad = right_pad
+        self._pace = pace
         self._utterance: Utterance | None = Utterance()
+        self._kept: list[Pcm] = []
+        self._samples = 0
+        self._due = 0
+        self._text = ""
 
     async def feed(self, pcm: Pcm) -> str:
         """Take audio of any length; return the hypothesis so far, all of it.
@@ -41,19 +51,33 @@ class SherpaStream:
         Raises:
             ProviderError: onnxruntime failed.
         """
-        return await self._batcher.decode(self._open(), pcm)
+        utterance = self._open()
+        self._kept.append(pcm)
+        self._samples += len(pcm)
+        if self._samples < self._due:
+            await trio.lowlevel.checkpoint()
+        else:
+            self._due = self._pace.due_after(self._samples)
+            self._text = await self._decode(utterance)
+        return self._text
 
     async def finish(self) -> str:
         """Return the final transcript. Cancelling and errors: as `feed`."""
         utterance = self._open()
-        if utterance.stream is None:
+        if not self._samples:
             await trio.lowlevel.checkpoint()
             text = ""
         else:
             # Silence pushes the last chunk through; `input_finished` leaves it there.
-            text = await self._batcher.decode(utterance, self._right_pad)
+            self._kept.append(self._right_pad)
+            text = await self._decode(utterance)
         self.close()
         return text
+
+    async def _decode(self, utterance: Utterance) -> str:
+        pcm = np.concatenate(self._kept)
+        self._kept.clear()
+        return await self._batcher.decode(utterance, pcm)
 
     def close(self) -> None:
         """Let go of the stream. A thread that still decodes it frees it."""
@@ -71,12 +95,13 @@ class SherpaRecognizer:
     def __init__(self, engine: Engine, offload: Offload) -> None:
         self._batcher = Batcher(engine, offload)
         self._right_pad = engine.right_pad
+        self._pace = engine.pace
         self.about = f"{engine.model}, on {engine.device}"
 
     @asynccontextmanager
     async def stream(self) -> AsyncGenerator[SherpaStream]:
         """Open a stream for one utterance."""
-        stream = SherpaStream(self._batcher, self._right_pad)
+        stream = SherpaStream(self._batcher, self._right_pad, self._pace)
         try:
             yield stream
         finally:

@@ -54,6 +54,8 @@ class Worker:
         if what == CLOSE:
             if utterance in self._open:
                 self._open[utterance][1].cancel()
+            confirmed = {"text": ""}
+            self._nursery.start_soon(self.reply, NO_UTTERANCE, confirmed, name="close")
             return
         if utterance not in self._open:
             self._begin(utterance)

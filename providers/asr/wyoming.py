@@ -128,12 +128,16 @@ class WyomingStream:
         while True:
             is_new = self._route.link is None
             link = await self._route.connect()
+            asked = trio.current_time()
             try:
                 if is_new:
                     await self._begin(link)
                 await ask(link)
             except ProviderError as error:
                 self._route.failed(error)
+            except BaseException:
+                self._route.given_up(asked)
+                raise
             else:
                 return
 

@@ -67,10 +67,16 @@ class Espeak:
             part = _Part(text, start_char, at_sample, audio)
             # Never abandoned: the thread ends at its next piece, and an abandoned one
             # could wait for our receiver for ever, with the library locked.
-            await trio.to_thread.run_sync(
-                partial(self._library.speak, text, self._voice, part.take),
-                limiter=self._limiter,
-            )
+            try:
+                await trio.to_thread.run_sync(
+                    partial(self._library.speak, text, self._voice, part.take),
+                    limiter=self._limiter,
+                )
+            except trio.BrokenResourceError:
+                # Who cancels us closes the receiver, too, perhaps before the thread
+                # looks: that is no failure.
+                await trio.lowlevel.checkpoint_if_cancelled()  # noqa: ASYNC120 - so it is
+                raise
             await part.send_rest()
             at_sample = part.end_sample
 

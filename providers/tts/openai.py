@@ -14,6 +14,7 @@ import attrs
 import trio
 from attrs import validators as v
 
+from providers.http_keys import warn_of_readable_key
 from trioagent.interfaces import Synthesizer
 from trioagent.plugins import Provider
 
@@ -83,6 +84,8 @@ def _make_client(options: Options) -> SpeechClient:
 @asynccontextmanager
 async def _open(options: Options) -> AsyncIterator[Synthesizer]:
     """Connects to nothing yet: the server may come later."""
+    keys = bool(options.api_key)
+    warn_of_readable_key(options.base_url, "tts.openai", keys=keys)
     client = await trio.to_thread.run_sync(_make_client, options)
     async with client.closing():
         yield client

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from providers.wyoming.link import SERVICES, Abilities, Link, Service
+from providers.wyoming.link import (
+    SERVICES,
+    START_HINT,
+    Abilities,
+    Link,
+    Service,
+)
 from providers.wyoming.server import Server
 from trioagent.errors import ProviderError, ProviderUnavailable
 from trioagent.wyoming.address import Address, parse_address
@@ -20,6 +26,9 @@ if TYPE_CHECKING:
     from providers.wyoming.options import WyomingOptions
 
 log = logging.getLogger(__name__)
+
+# Longer than a server that works lets anybody wait for its answer to some audio.
+STALLED_S = 3.0
 
 
 @attrs.define(eq=False)
@@ -73,6 +82,19 @@ class Route:
         if self._server is not None:
             self._server.failed(error)
             self._failures[self._server.address] = error
+        self.leave()
+
+    def given_up(self, asked: float) -> None:
+        """Whoever `asked` at that time was cancelled before an answer came.
+
+        One who waits for us may have less patience than `answer_timeout_s`. A server
+        that was silent for long is not the first to be asked next, until it has shown
+        that it is well.
+        """
+        waited_s = trio.current_time() - asked
+        if self._server is not None and waited_s > STALLED_S:
+            text = f"{self._server.address}: it did not answer for {waited_s:.1f} s"
+            self._server.failed(ProviderUnavailable(text, hint=START_HINT))
         self.leave()
 
     def leave(self) -> None:
