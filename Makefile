@@ -1,4 +1,5 @@
-# `make run` talks, `make test` checks. Both set everything up first.
+# `make run` talks, `make test` checks, `make bench` measures for an hour. Each sets
+# everything up first.
 #
 #   PYTHON=python3.13   another interpreter (default: the newest of 3.11 and later)
 #   VENV=DIR            another virtual environment (default: .venv)
@@ -8,7 +9,7 @@ VENV ?= .venv
 CONFIG ?= config.toml
 BIN = $(VENV)/bin
 
-.PHONY: setup run test check format clean
+.PHONY: setup run test bench format clean
 
 setup: $(VENV)/.installed
 
@@ -17,6 +18,9 @@ run: setup
 
 test: $(VENV)/.installed-dev
 	tools/check $(BIN)
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m bench
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

@@ -57,6 +57,17 @@ BENCHES = (
     Bench("drafts", "What eager drafts cost and gain", quick=("--turns", "1")),
     Bench("agents_at_once", "Many agents in one process", quick=("--agents", "2")),
     Bench("starting", "From the command to listening", quick=("--rounds", "1")),
+    Bench(
+        "barge_in",
+        "Interruptions, heard by a client of murmurd",
+        quick=("--rounds", "0", "--coughs", "1"),
+    ),
+    Bench("serve", "A recognizer in another process", quick=("--rounds", "1")),
+    Bench(
+        "room",
+        "Fifty clients, of which twenty talk",
+        quick="--clients 4 --talkers 2 --seconds 10 --quiet 10".split(),
+    ),
     Bench("replay", "Recordings run again", quick=("--rounds", "1")),
 )
 

@@ -1,6 +1,6 @@
 """How quickly the agent lets itself be interrupted, and by what it does not.
 
-    python -m bench.barge_in [--rounds 5] [--coughs 12]
+    python -m bench.barge_in [--rounds 5] [--coughs 12] [--json]
 
 Starts an agent (embedded murmurd, the tiny recognizer, echo, espeak-ng) in a process of
 its own and talks to it from this one, as `trioagent call` does, over UDP. Each reply is
@@ -21,7 +21,6 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
@@ -33,12 +32,12 @@ from bench.agents import (
     conditions,
     first,
     journaling_agent,
-    quantiles,
     settings,
     turns_of,
 )
+from bench.printing import percentiles, report
 from tests.e2e.cough import cough
-from trioagent.app import open_recognizer, open_synthesizer, open_vad
+from trioagent.app import open_recognizer, open_synthesizer
 from trioagent.calling.at_once import speak, transcribe
 from trioagent.calling.plan import CallPlan
 from trioagent.calling.utterances import Utterance
@@ -46,9 +45,6 @@ from trioagent.config import Config
 from trioagent.configuration.file import load_config
 from trioagent.decisions.text import same_words
 from trioagent.interfaces import HEARING_RATE_HZ, Recognizer, Synthesizer
-
-if TYPE_CHECKING:
-    from trioagent.interfaces import VoiceActivityDetector
 
 WORDS = ("stop", "wait", "no", "never mind", "hold on", "be quiet")
 # Their echoes take three to four seconds. They have little in common: who says again
@@ -65,15 +61,6 @@ FIRST_MOMENT_S, LAST_MOMENT_S = 0.4, 2.6
 def moment_s(number: int, count: int) -> float:
     """Where in the reply to break in."""
     return FIRST_MOMENT_S + (LAST_MOMENT_S - FIRST_MOMENT_S) * number / max(1, count)
-
-
-def peak(vad: VoiceActivityDetector, utterance: Utterance) -> float:
-    """The detector's highest probability."""
-    stream = vad.stream()
-    size = stream.frame_samples
-    pcm = np.pad(utterance.pcm, (0, 2 * size))
-    starts = range(0, len(pcm) - size + 1, size)
-    return max(float(stream.probability(pcm[at : at + size])) for at in starts)
 
 
 @attrs.frozen(eq=False)
@@ -130,7 +117,6 @@ async def measure(folder: Path, rounds: int, coughs: int) -> tuple[list[Row], ..
         async with (
             open_synthesizer(config) as synthesizer,
             open_recognizer(config) as recognizer,
-            open_vad(config) as vad,
         ):
             scene = Scene(config, synthesizer, recognizer, journal)
             spoken = []
@@ -139,7 +125,6 @@ async def measure(folder: Path, rounds: int, coughs: int) -> tuple[list[Row], ..
                 at_s = moment_s(number // len(WORDS), rounds)
                 spoken.append(await scene.broken_into(number, by, at_s))
             coughing = cough()
-            print(f"the cough's highest speech probability: {peak(vad, coughing):.2f}")
             coughed = [
                 await scene.broken_into(n, coughing, moment_s(n, coughs))
                 for n in range(coughs)
@@ -147,29 +132,36 @@ async def measure(folder: Path, rounds: int, coughs: int) -> tuple[list[Row], ..
             return spoken, coughed
 
 
-def report_words(rows: list[Row]) -> None:
-    stopped = sum(row["interrupted"] for row in rows)
-    print(f"interruptions: {len(rows)}, that stopped the reply: {stopped}")
-    for key in ("duck_ms", "stop_ms", "confirmed_ms"):
-        for word in ("", *WORDS):
-            some = [row for row in rows if word in ("", row["by"])]
-            values = [row[key] for row in some if row[key] is not None]
-            print(f"{key:12} {word or 'all':11} {quantiles(values)}")
+def of_words(rows: list[Row]) -> list[Row]:
+    """What came of the interruptions, in all and by each word."""
+    found = []
+    for word in ("", *WORDS):
+        some = [row for row in rows if word in ("", row["by"])]
+        stopped = sum(row["interrupted"] for row in some)
+        times = {
+            key: percentiles([row[key] for row in some if row[key] is not None])
+            for key in ("duck_ms", "stop_ms", "confirmed_ms")
+        }
+        said = word or "all"
+        found.append({"said": said, "of": len(some), "stopped": stopped, **times})
+    return found
 
 
-def report_coughs(rows: list[Row]) -> None:
+def of_coughs(rows: list[Row]) -> Row:
+    """What came of the coughs."""
     whole = [
         row
         for row in rows
         if not row["interrupted"] and same_words(row["understood"], row["heard"])
     ]
-    ducked = [row for row in rows if row["ducks"]]
-    print(f"coughs: {len(rows)}, ducked for: {len(ducked)}")
-    print(f"replies that went on, whole and not repeated: {len(whole)} of {len(rows)}")
-    print(f"duck_ms      (cough)     {quantiles([r['duck_ms'] for r in ducked])}")
-    for row in rows:
-        if row not in whole:
-            print(f"  not so: {row}")
+    ducked = [row["duck_ms"] for row in rows if row["ducks"]]
+    return {
+        "said": "(a cough)",
+        "of": len(rows),
+        "stopped": sum(row["interrupted"] for row in rows),
+        "duck_ms": percentiles(ducked),
+        "went on, whole and not repeated": len(whole),
+    }
 
 
 def main() -> None:
@@ -177,17 +169,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of the six words")
     parser.add_argument("--coughs", type=int, default=12, metavar="COUNT")
     parser.add_argument("--verbose", action="store_true", help="print each row")
+    parser.add_argument("--json", action="store_true", help="one object per line")
     args = parser.parse_args()
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         spoken, coughed = trio.run(measure, Path(folder), args.rounds, args.coughs)
     if args.verbose:
         for row in spoken + coughed:
-            print(row)
-    report_words(spoken)
-    report_coughs(coughed)
-    print(conditions(load))
+            print(row, file=sys.stderr)
+    rows = of_words(spoken) if spoken else []
+    rows += [of_coughs(coughed)] if coughed else []
+    report(rows, conditions(load), as_json=args.json)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

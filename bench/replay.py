@@ -1,17 +1,19 @@
 """How many times faster than real time recorded turns run again, on one core.
 
-`python -m bench.replay FOLDER`: loading, running and comparing, recording by recording.
+    python -m bench.replay [FOLDER ...] [--rounds 5] [--json]
+
+Loading, running and comparing, recording by recording; by default those of the tests.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from pathlib import Path
 
-from bench.agents import conditions, quantiles
+from bench.agents import conditions
+from bench.printing import percentiles, report
 from trioagent.recording.reader import find, load
 from trioagent.replay.again import again
 from trioagent.replay.compare import compare
@@ -22,6 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     where = Path(__file__).parents[1] / "tests/recordings"
     recordings = find(args.paths or [where])
@@ -46,24 +49,20 @@ def main() -> None:
             recorded_s += recording.length_s
             factors.append(recording.length_s / (times[3] - times[0]))
     all_s = loading_s + running_s + comparing_s
-    print(
-        json.dumps(
-            {
-                "recordings": len(recordings),
-                "recorded_s": round(recorded_s / args.rounds, 1),
-                "identical": f"{identical} of {turns}",
-                "times_real_time": round(recorded_s / all_s, 1),
-                "running_alone": round(recorded_s / running_s, 1),
-                "per_recording": quantiles(factors),
-                "share": {
-                    "load": round(loading_s / all_s, 3),
-                    "run": round(running_s / all_s, 3),
-                    "compare": round(comparing_s / all_s, 3),
-                },
-                **conditions(before),
-            }
-        )
-    )
+    row = {
+        "recordings": len(recordings),
+        "recorded_s": round(recorded_s / args.rounds, 1),
+        "identical": f"{identical} of {turns}",
+        "times_real_time": round(recorded_s / all_s, 1),
+        "running_alone": round(recorded_s / running_s, 1),
+        "per_recording": percentiles(factors),
+        "share": {
+            "load": round(loading_s / all_s, 3),
+            "run": round(running_s / all_s, 3),
+            "compare": round(comparing_s / all_s, 3),
+        },
+    }
+    report([row], conditions(before), as_json=args.json)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from bench.agents import conditions
+from bench.printing import report
 from providers.asr import sherpa, wyoming
 from tests.helpers_speech import TINY_MODEL, frames, say
 from trioagent.interfaces import FRAME_S
@@ -140,16 +143,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    load = os.getloadavg()[0]
     rows = trio.run(measure, arguments)
-    for found in rows:
-        if arguments.json:
-            print(json.dumps(attrs.asdict(found)))
-        else:
-            print(
-                f"{found.what:20} {found.right:3} of {found.sentences:3} right, final "
-                f"after {found.final_ms_median:6.2f} ms (worst {found.final_ms_worst})"
-            )
-    print(f"served costs {rows[1].final_ms_median - rows[0].final_ms_median:.2f} ms")
+    costs = rows[1].final_ms_median - rows[0].final_ms_median
+    found = [attrs.asdict(row) for row in rows]
+    found[1]["costs_ms"] = round(costs, 2)
+    report(found, conditions(load), as_json=arguments.json)
 
 
 if __name__ == "__main__":
