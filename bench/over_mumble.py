@@ -59,6 +59,9 @@ class Conversation(scripted.Conversation):
 
     mumble: MumbleConfig = attrs.field(kw_only=True)
     vad: Loudness = attrs.Factory(Loudness)
+    recognizer: scripted.Recognizer = attrs.Factory(
+        lambda: scripted.Recognizer(scripted.loud_s)
+    )
     _user: Room = attrs.field(init=False)
 
     @asynccontextmanager

@@ -13,7 +13,11 @@ answer.
 from the first packet of the interruption to the last audible one of the reply, by the
 user's clock. `answered_others` counts turns of the crowd that the agent answered, which
 nobody asked for. `cpu` is in percent of one core; `rss_mb_per_minute` is the slope of a
-line through the agent's memory while the crowd talks.
+line through the agent's memory while the crowd talks. The third row is how many times
+slower the agent is while they talk.
+
+On a machine that does other things, too, the agent starves beside the crowd, and this
+measures that: look at `load`.
 """
 
 from __future__ import annotations
@@ -29,7 +33,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import attrs
-import numpy as np
 import trio
 
 from bench.agents import (
@@ -41,6 +44,7 @@ from bench.agents import (
     settings,
     turns_of,
 )
+from bench.processes import Machine, pid_of_server, pid_with
 from trioagent.app import open_synthesizer
 from trioagent.calling.at_once import speak
 from trioagent.calling.plan import CallPlan
@@ -60,67 +64,6 @@ QUESTIONS = (
 )
 STOP = "stop"
 INTERRUPT_AT_S = 1.2
-SAMPLE_S = 1.0
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-
-
-@attrs.define(eq=False)
-class Machine:
-    """What the processes cost, sampled."""
-
-    pids: dict[str, int]
-    rss_mb: list[tuple[float, float]] = attrs.Factory(list)
-
-    async def sample(self) -> None:
-        """Note the agent's memory, until cancelled."""
-        while True:
-            now = trio.current_time()
-            self.rss_mb.append((now, _rss_mb(self.pids["agent"])))
-            await trio.sleep(SAMPLE_S)
-
-    def cpu_s(self) -> dict[str, float]:
-        """How much each has computed so far."""
-        return {name: _cpu_s(pid) for name, pid in self.pids.items()}
-
-    def slope_mb_per_minute(self) -> float:
-        """Of the memory; its first third is for warming up."""
-        later = np.array(self.rss_mb[len(self.rss_mb) // 3 :])
-        if len(later) < 3:
-            return 0.0
-        slope, _ = np.polyfit(later[:, 0], later[:, 1], 1)
-        return round(float(slope) * 60, 2)
-
-
-def _rss_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-
-
-def pid_with(*words: str) -> int:
-    """The process whose command line has these words."""
-    for folder in Path("/proc").iterdir():
-        try:
-            command = (folder / "cmdline").read_bytes().decode().split("\0")
-        except (OSError, UnicodeDecodeError):
-            continue
-        if all(any(word in part for part in command) for word in words):
-            return int(folder.name)
-    sys.exit(f"no process runs {' '.join(words)}")
-
-
-def pid_of_server(port: int) -> int:
-    """The murmurd that listens on `port`."""
-    for file in Path(tempfile.gettempdir()).glob("trioagent-murmurd-*/murmur.ini"):
-        if f'port="{port}"' in file.read_text():
-            return pid_with(str(file))
-    sys.exit(f"no murmurd has port {port}")
 
 
 @contextmanager
@@ -236,7 +179,20 @@ async def measure(args: argparse.Namespace, folder: Path) -> list[Row]:
             _toggle(talk)
             loud = await scene(caller, machine, journal, args.seconds)
             _toggle(talk)
-    return [{"talking": 0, **quiet}, {"talking": args.talkers, **loud}]
+    rows = [{"talking": 0, **quiet}, {"talking": args.talkers, **loud}]
+    return [*rows, slower(quiet, loud)]
+
+
+def slower(quiet: Row, loud: Row) -> Row:
+    """How many times longer the same takes while the crowd talks."""
+    return {
+        f"{key}_times": {
+            q: round(loud[key][q] / quiet[key][q], 2)
+            for q in ("p50", "p95")
+            if quiet[key].get(q) and q in loud[key]
+        }
+        for key in ("ttfa_ms", "duck_ms")
+    }
 
 
 def _toggle(talk: IO[str]) -> None:

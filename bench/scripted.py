@@ -7,7 +7,7 @@ measured is the agent.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -144,16 +144,9 @@ class Loudness:
         """There is nothing to forget."""
 
 
-@attrs.define(eq=False)
-class Recognizer:
-    """Knows the utterances in their order, and counts the speech it is fed."""
-
-    spoken: deque[work.Spoken] = attrs.Factory(deque)
-
-    @asynccontextmanager
-    async def stream(self) -> AsyncIterator[_Stream]:
-        """One utterance."""
-        yield _Stream(self.spoken.popleft())
+def exact_s(pcm: Pcm) -> float:
+    """How much of it is not silent, if it came as it was handed over."""
+    return np.count_nonzero(pcm[:: work.FRAME]) * work.FRAME_S
 
 
 def loud_s(pcm: Pcm) -> float:
@@ -163,13 +156,27 @@ def loud_s(pcm: Pcm) -> float:
 
 
 @attrs.define(eq=False)
+class Recognizer:
+    """Knows the utterances in their order, and counts the speech it is fed."""
+
+    speech_s: Callable[[Pcm], float] = exact_s
+    spoken: deque[work.Spoken] = attrs.Factory(deque)
+
+    @asynccontextmanager
+    async def stream(self) -> AsyncIterator[_Stream]:
+        """One utterance."""
+        yield _Stream(self.spoken.popleft(), self.speech_s)
+
+
+@attrs.define(eq=False)
 class _Stream:
     spoken: work.Spoken
+    speech_s: Callable[[Pcm], float]
     heard_s: float = 0.0
     last_speech: float = 0.0
 
     async def feed(self, pcm: Pcm) -> str:
-        speech_s = loud_s(pcm)
+        speech_s = self.speech_s(pcm)
         if speech_s:
             self.heard_s += speech_s
             self.last_speech = trio.current_time()

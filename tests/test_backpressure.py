@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[1] / "docs/back-pressure.md"
 # What has no length of its own, and why it still has an end.
 BOUNDED_OTHERWISE = {
+    "trioagent/ear.py": "_keep drops the oldest beyond the pre-roll and its packets",
+    "trioagent/utterances.py": "its size; then put drops the oldest",
     "trioagent/stages/hearing.py": "drops the oldest beyond MAX_WAITING_S",
     "trioagent/inbox.py": "its limit of droppable items, and MOST_CONTROL of others",
     "trioagent/recording/tape.py": "MOST_TAKES, each with MOST_BYTES",

@@ -10,14 +10,12 @@ from hypothesis import strategies as st
 from tests.fakes import ANA
 from trioagent.config import VadConfig
 from trioagent.ear import (
-    CLEARED_PACKETS,
     PRE_ROLL_PACKETS,
     UTTERANCE_PACKETS,
     Ear,
-    HeardAudio,
-    Utterance,
 )
 from trioagent.interfaces import HEARING_RATE_HZ, Pcm, Speaker, VoicePacket
+from trioagent.utterances import CLEARED_PACKETS, HeardAudio, Utterance
 
 MS = HEARING_RATE_HZ // 1000
 CONFIG = VadConfig(min_speech_ms=60, pre_roll_ms=300)

@@ -11,11 +11,11 @@ import pytest
 import trio
 
 from trioagent.config import TurnConfig
-from trioagent.ear import HeardAudio, Utterance
 from trioagent.interfaces import FRAME_S, HEARING_RATE_HZ, Pcm
 from trioagent.journal.events import TurnJournal
 from trioagent.stages.listening import Listening
 from trioagent.stages.transcripts import Final, Pause, Transcript
+from trioagent.utterances import HeardAudio, Utterance
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,7 +63,7 @@ async def test_words_that_shorten_the_hold_in_mid_pause_are_seen(
     config = TurnConfig(hold_ms=500, min_hold_ms=200)
     journal = TurnJournal(1, "ana", "now", ())
     listening = Listening(Undecided(thinks_s), config, journal, NoClaim())
-    audio_in, audio = trio.open_memory_channel[HeardAudio](100)
+    audio = Utterance(100)
     utterances_in, utterances = trio.open_memory_channel[Utterance](1)
     transcripts_in, transcripts = trio.open_memory_channel[Transcript](0)
     found: list[Transcript] = []
@@ -72,7 +72,7 @@ async def test_words_that_shorten_the_hold_in_mid_pause_are_seen(
         utterances_in.send_nowait(audio)
         for _ in range(10):
             packet = HeardAudio(FRAME, True, False, trio.current_time())
-            audio_in.send_nowait(packet)
+            audio.put(packet)
             await trio.sleep(FRAME_S)
         spoken_s = trio.current_time()
         await trio.sleep(busy_s)
@@ -95,11 +95,11 @@ async def test_packets_that_found_no_room_count_over_all_utterances(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(listening.run, utterances, transcripts_in)
         for dropped in ([0, 3, 1], [2, 0]):
-            audio_in, audio = trio.open_memory_channel[HeardAudio](3)
+            audio = Utterance(3)
             utterances_in.send_nowait(audio)
             for count in dropped:
                 packet = HeardAudio(FRAME, True, False, trio.current_time(), count)
-                audio_in.send_nowait(packet)
+                audio.put(packet)
             await trio.sleep(2)
         nursery.cancel_scope.cancel()
     assert journal.peaks == {"packets": 3, "dropped": 6}

@@ -83,7 +83,7 @@ async def shut_down(trigger: Trigger) -> None:
 def buffers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """How far the stages may run ahead of each other."""
     if request.param == "no buffers":
-        for name in ("TOKENS_AHEAD", "PHRASES_AHEAD", "PIECES_AHEAD"):
+        for name in ("TOKENS_AHEAD", "PHRASES_AHEAD"):
             monkeypatch.setattr(trioagent.stages.draft, name, 0)
         monkeypatch.setattr(trioagent.turn, "TRANSCRIPTS_AHEAD", 0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
@@ -36,7 +37,9 @@ from trioagent.journal.events import CURRENT_TURN, Observer, TurnJournal
 from trioagent.memory import Memory
 from trioagent.outcome import Failed, Ignored, Outcome
 from trioagent.turn import Turn
-from trioagent.utterances import Utterance
+
+if TYPE_CHECKING:
+    from trioagent.utterances import Utterance
 
 log = logging.getLogger(__name__)
 
@@ -161,8 +164,12 @@ class Agent:
         self.taken += 1
         match event:
             case VoicePacket(speaker):
-                if self.hears(speaker):
-                    self._ear(speaker).hear(event)
+                ear = self._ears.get(speaker.id)
+                # One who has an ear is listened to; packets come often.
+                known = ear is not None and ear.speaker is speaker
+                if known or self.hears(speaker):
+                    late_s = trio.current_time() - event.time
+                    (ear or self._ear(speaker)).hear(event, late_s)
             case SpeakerJoined(speaker):
                 self._meet(speaker)
             case SpeakerLeft(speaker):

@@ -109,14 +109,15 @@ class Ear:
             tuple(self._pre_roll),
         )
 
-    def hear(self, packet: VoicePacket) -> None:
-        """Take the next packet of this speaker."""
+    def hear(self, packet: VoicePacket, late_s: float = 0.0) -> None:
+        """Take the next packet of this speaker, which waited for `late_s`."""
         if packet.time - self._last_packet > FORGET_AFTER_S:
             self._forget()
         self._last_packet = packet.time
         spoke_before = self._gate.speaking
         speech = self._detect(packet.pcm)
-        audio = HeardAudio(packet.pcm, speech, packet.ends_talk, packet.time)
+        ends_talk, time = packet.ends_talk, packet.time
+        audio = HeardAudio(packet.pcm, speech, ends_talk, time, late_s=late_s)
         if (utterance := self._utterance) is not None:
             if not utterance.closed:
                 self.dropped += utterance.put(audio)
@@ -151,8 +152,8 @@ class Ear:
         config, kept = self.config, self._pre_roll
         kept.append(audio)
         self._pre_roll_samples += len(audio.pcm)
-        enough_s = (config.pre_roll_ms + config.min_speech_ms) / 1000
-        enough = enough_s * HEARING_RATE_HZ
+        enough_ms = config.pre_roll_ms + config.min_speech_ms
+        enough = enough_ms * HEARING_RATE_HZ / 1000
         while (
             len(kept) > PRE_ROLL_PACKETS
             or self._pre_roll_samples - len(kept[0].pcm) >= enough

@@ -29,6 +29,8 @@ class HeardAudio:
     time: float
     dropped: int = 0
     """How many older packets went to make room for it."""
+    late_s: float = 0.0
+    """How long it waited for the ear: the agent is so much behind."""
 
 
 class Listener(Protocol):

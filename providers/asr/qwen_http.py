@@ -15,6 +15,7 @@ import httpx
 import trio
 
 from providers.asr.qwen_text import transcript
+from providers.http_client import http_client
 from providers.http_errors import HttpErrors
 from providers.http_words import shorten
 from trioagent.errors import ProviderError, ProviderUnavailable
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from trioagent.interfaces import Pcm
 
 _CLOSE_S = 1.0
-_KEEP_ALIVE_S = 300.0
-"""People pause for longer than the 5 s that httpx would keep a connection."""
-_KEEP_CONNECTIONS = 8
-_LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _HTTP_OK = 200
 _NO_LISTING = (404, 405, 501)
 _MOST_ANSWER_BYTES = 1 << 20
@@ -41,7 +38,7 @@ class TranscriptionClient:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self._client = _http_client(options)
+        self._client = http_client(options.api_key, options.connect_timeout_s)
         self._base = options.base_url.rstrip("/")
         self._errors = HttpErrors(
             api_key=options.api_key,
@@ -171,20 +168,3 @@ def _wav(pcm: Pcm) -> bytes:
         writer.setframerate(HEARING_RATE_HZ)
         writer.writeframes(pcm.astype("<i2", copy=False).tobytes())
     return file.getvalue()
-
-
-def _http_client(options: Options) -> httpx.AsyncClient:
-    key = options.api_key
-    return httpx.AsyncClient(
-        headers={"Authorization": f"Bearer {key}"} if key else {},
-        timeout=httpx.Timeout(None, connect=options.connect_timeout_s),
-        # httpcore can lose a connection's place for ever when a request is cancelled
-        # while it waits for one, so nobody ever waits for one.
-        limits=httpx.Limits(
-            max_connections=None,
-            max_keepalive_connections=_KEEP_CONNECTIONS,
-            keepalive_expiry=_KEEP_ALIVE_S,
-        ),
-        # A proxy set for the internet does not know this machine's own servers.
-        mounts={f"all://{host}": None for host in _LOCAL_HOSTS},
-    )

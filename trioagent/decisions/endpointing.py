@@ -38,6 +38,8 @@ class Endpointer:
     hold_s: float = attrs.field(init=False)
     """The silence that ends the turn, by its words so far."""
     _last_packet: float = attrs.field(init=False)
+    _late_s: float = 0.0
+    """How late the last packet was heard, if more than jitter explains."""
     _speech_since: float | None = None
     _released: bool = False
     _talk_ended: bool = False
@@ -46,9 +48,16 @@ class Endpointer:
         self.last_speech = self._last_packet = self.started
         self.words("")
 
-    def heard(self, time: float, *, speech: bool, ends_talk: bool) -> None:
-        """A packet arrived that holds speech or not, and maybe a terminator."""
-        self._last_packet = time
+    def heard(
+        self, time: float, *, speech: bool, ends_talk: bool, late_s: float = 0.0
+    ) -> None:
+        """A packet arrived that holds speech or not, and maybe a terminator.
+
+        It is heard `late_s` after it came, and what follows waits behind it as well: an
+        agent that is behind must not take that for its speaker's silence.
+        """
+        self._late_s = late_s if late_s > self.config.packet_gap_ms / 1000 else 0.0
+        self._last_packet = time + self._late_s
         self._talk_ended = ends_talk
         if speech:
             self.last_speech = time
@@ -102,11 +111,11 @@ class Endpointer:
             self._last_packet + self.config.packet_gap_ms / 1000,
             self._too_long_at(),
         )
-        return min((time for time in times if time > now), default=math.inf)
+        return min([time for time in times if time > now], default=math.inf)
 
     def _silent_at(self, duration_s: float) -> float:
         """When there will have been so much silence, if nothing more is heard."""
-        quiet_from = self.last_speech
+        quiet_from = self.last_speech + self._late_s
         if self._speech_since is None:
             return quiet_from + duration_s
         # The last packet was speech: without a terminator, silence is only known

@@ -150,20 +150,10 @@ class JitterBuffer:
             self.underruns += 1
             self._fade_in = True
             return None
-        frame = np.zeros(size, np.int16)
-        filled = 0
-        while filled < size and self._pieces:
-            piece = self._pieces.popleft()
-            used = piece[: size - filled]
-            frame[filled : filled + len(used)] = used
-            filled += len(used)
-            if len(used) < len(piece):
-                self._pieces.appendleft(piece[len(used) :])
-        self._level -= filled
-        self.cursor += filled
+        frame = self._cut(size)
         if self._fade_in:
             self._fade_in = False
-            self._apply_fade(frame)
+            frame = self._faded_in(frame)
         if fade_out:
             self._fade_in = True
             frame = (frame * np.linspace(1.0, 0.0, size)).astype(np.int16)
@@ -195,11 +185,36 @@ class JitterBuffer:
             filter(None, (p.heard(self.cursor, self.rate_hz) for p in self.phrases))
         )
 
-    def _apply_fade(self, frame: Pcm) -> None:
+    def _cut(self, size: int) -> Pcm:
+        """The next samples: out of one piece uncopied, or put together and padded."""
+        pieces = self._pieces
+        if pieces and len(pieces[0]) >= size:
+            frame, rest = pieces[0][:size], pieces[0][size:]
+            filled = size
+            if len(rest):
+                pieces[0] = rest
+            else:
+                pieces.popleft()
+        else:
+            frame, filled = np.zeros(size, np.int16), 0
+            while filled < size and pieces:
+                piece = pieces.popleft()
+                used = piece[: size - filled]
+                frame[filled : filled + len(used)] = used
+                filled += len(used)
+                if len(used) < len(piece):
+                    pieces.appendleft(piece[len(used) :])
+        self._level -= filled
+        self.cursor += filled
+        return frame
+
+    def _faded_in(self, frame: Pcm) -> Pcm:
         length = min(int(self.rate_hz * self.fade_ms / 1000), len(frame))
         if length:
             ramp = np.linspace(0.0, 1.0, length, endpoint=False)
+            frame = frame.copy()
             frame[:length] = (frame[:length] * ramp).astype(np.int16)
+        return frame
 
 
 def _ends_sentence(text: str) -> bool:

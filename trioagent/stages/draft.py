@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 TOKENS_AHEAD = 16
 PHRASES_AHEAD = 1
-PIECES_AHEAD = 4
 
 
 @attrs.define(eq=False)
@@ -55,7 +54,8 @@ class Draft:
     _scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
     _making: trio.CancelScope = attrs.Factory(trio.CancelScope)
     """Cancelled when the turn has no patience any more."""
-    _changed: trio.Event = attrs.Factory(trio.Event)
+    _changed: trio.lowlevel.ParkingLot = attrs.Factory(trio.lowlevel.ParkingLot)
+    """Where tasks wait for the buffer: frame after frame, so no event."""
 
     def __attrs_post_init__(self) -> None:
         self.buffer = JitterBuffer(self.voice.rate_hz, self.voice.playback.fade_ms)
@@ -90,13 +90,13 @@ class Draft:
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         """Return when `condition` of the buffer holds."""
         while not condition():
-            await self._changed.wait()
+            await self._changed.park()
 
     def changed(self) -> None:
         """The buffer changed: wake up who waits for it."""
-        self.ready()
-        self._changed.set()
-        self._changed = trio.Event()
+        if self.buffer.cursor == 0:
+            self.ready()
+        self._changed.unpark_all()
 
     async def prepare(self) -> None:
         """Make the reply. Ends when all its audio is in the buffer, or discarded.
@@ -204,32 +204,20 @@ class Draft:
 
     async def _speak(self, phrase: str) -> None:
         """One phrase through the synthesizer, resampled for the room."""
-        resampler = PhraseResampler(self.voice.synthesizer.rate_hz, self.voice.rate_hz)
-        began, audio_s, held_back = trio.current_time(), 0.0, False
-        pieces_in, pieces = trio.open_memory_channel[Speech](PIECES_AHEAD)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._fill, phrase, pieces_in, name=f"say {phrase!r}")
-            with pieces:
-                async for piece in pieces:
-                    audio_s += len(piece.pcm) / self.voice.synthesizer.rate_hz
-                    held_back |= not self._has_room()
-                    await self.wait_until(self._has_room)
-                    self._put(resampler.push(piece))
-        self._put(Speech(resampler.finish()))
-        if not held_back:
+        into = _Buffered(self, self.voice.synthesizer.rate_hz)
+        began = trio.current_time()
+        await self.voice.synthesizer.synthesize(phrase, into)
+        into.finish()
+        if not into.held_back:
             took_s = trio.current_time() - began
-            self.voice.start_level.observe(audio_s, took_s)
+            self.voice.start_level.observe(into.audio_s, took_s)
 
-    async def _fill(
-        self, phrase: str, pieces_in: trio.MemorySendChannel[Speech]
-    ) -> None:
-        with pieces_in:
-            await self.voice.synthesizer.synthesize(phrase, pieces_in)
-
-    def _has_room(self) -> bool:
+    def has_room(self) -> bool:
+        """Whether the buffer takes more now."""
         return self.buffer.level_s < self.voice.playback.ahead_s
 
-    def _put(self, speech: Speech) -> None:
+    def put(self, speech: Speech) -> None:
+        """The next audio, at the room's rate."""
         if not len(speech.pcm):
             return
         if self.buffer.cursor == 0 and self.buffer.level_s == 0:
@@ -241,3 +229,45 @@ class Draft:
     def _failed(self, error: ProviderError) -> None:
         self.error = error
         self.journal.record("provider_failed", draft=self.number, error=str(error))
+
+
+@attrs.define(eq=False)
+class _Buffered:
+    """Where a synthesizer puts one phrase: into its draft's buffer, in the same step.
+
+    Attributes:
+        audio_s: How much came.
+        held_back: Whether the synthesizer ever had to wait for room.
+    """
+
+    draft: Draft
+    rate_hz: int
+    audio_s: float = 0.0
+    held_back: bool = False
+    _resampler: PhraseResampler = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._resampler = PhraseResampler(self.rate_hz, self.draft.voice.rate_hz)
+
+    async def send(self, piece: Speech) -> None:
+        """Wait for room; then it is in the buffer."""
+        await trio.lowlevel.checkpoint()
+        if not self.draft.has_room():
+            self.held_back = True
+            await self.draft.wait_until(self.draft.has_room)
+        self._put(piece)
+
+    def send_nowait(self, piece: Speech) -> None:
+        """Put it in, or raise `trio.WouldBlock`."""
+        if not self.draft.has_room():
+            self.held_back = True
+            raise trio.WouldBlock
+        self._put(piece)
+
+    def finish(self) -> None:
+        """Put in what the resampler still holds."""
+        self.draft.put(Speech(self._resampler.finish()))
+
+    def _put(self, piece: Speech) -> None:
+        self.audio_s += len(piece.pcm) / self.rate_hz
+        self.draft.put(self._resampler.push(piece))

@@ -1,8 +1,8 @@
 """One utterance on its way through the recognizer.
 
-Two tasks: one follows packets and timers and decides when the speaker has paused or
-finished; the other feeds the recognizer, which may be slower. Silence has no packets,
-so the recognizer is given zeros in its place.
+Packets come in with `hear`, in their ear's step. Two tasks: one follows the timers and
+decides when the speaker has paused or finished; the other feeds the recognizer, which
+may be slower. Silence has no packets, so the recognizer is given zeros in its place.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from trioagent.decisions.stable_prefix import StablePrefix
 from trioagent.decisions.text import words_of
 from trioagent.interfaces import HEARING_RATE_HZ, Pcm, RecognizerStream
 from trioagent.journal.events import TurnJournal
+from trioagent.stages.stalls import let_packets_in
 from trioagent.stages.transcripts import Pause, Prefix, Transcript
 from trioagent.turn_clock import TurnClock
 
 if TYPE_CHECKING:
-    from trioagent.ear import HeardAudio, Utterance
+    from trioagent.utterances import HeardAudio, Utterance
 
 # Enough for a streaming recognizer to let go of its last word.
 FLUSH_S = 0.3
@@ -62,7 +63,11 @@ class Hearing:
     """The words of the turn's earlier utterances."""
     clock: TurnClock = attrs.Factory(TurnClock)
     """Told when the last word was."""
+    text: str = attrs.field(init=False)
+    """All words of the turn so far."""
     _endpointer: Endpointer = attrs.field(init=False)
+    _state: Speaking = Speaking.SPEAKING
+    """Where the utterance stood when `follow` looked last."""
     _hypothesis: str = ""
     _speech_s: float = 0.0
     _announced: str | None = None
@@ -74,75 +79,82 @@ class Hearing:
     _deaf: bool = False
     _pending: deque[Pcm] = attrs.Factory(deque)
     _pending_samples: int = 0
-    _arrived: trio.Event = attrs.Factory(trio.Event)
+    _left: bool = False
+    _arrived: trio.lowlevel.ParkingLot = attrs.Factory(trio.lowlevel.ParkingLot)
+    """Where the recognizer's task waits for audio: packet after packet, so no event."""
     _wait: trio.CancelScope = attrs.Factory(trio.CancelScope)
 
     def __attrs_post_init__(self) -> None:
         self._endpointer = Endpointer(self.config, trio.current_time())
         self._stable = StablePrefix(self.config.stable_hypotheses)
-
-    @property
-    def text(self) -> str:
-        """All words of the turn so far."""
-        return f"{self.earlier} {self._hypothesis}".strip()
+        self.text = self.earlier.strip()
 
     def deafen(self) -> None:
         """The recognizer failed: from now on, only the end of the utterance matters."""
         self._deaf = True
-        self._take_pending()
+        self._drop_pending()
 
     # --- following packets and timers --------------------------------------------
+
+    def hear(self, audio: HeardAudio) -> None:
+        """Take the next packet; wake `follow` only if it changes something."""
+        self._endpointer.heard(
+            audio.time,
+            speech=audio.speech,
+            ends_talk=audio.ends_talk,
+            late_s=audio.late_s,
+        )
+        if audio.speech:
+            self._speech_s += len(audio.pcm) / HEARING_RATE_HZ
+            self.claim.voice(self._speech_s, self.text)
+        self._queue(audio.pcm)
+        self.journal.peak("packets", len(self._pending))
+        if audio.dropped:
+            self._count_dropped(audio.dropped)
+        now = trio.current_time()
+        if self._endpointer.state(now) is not self._state:
+            self._look_again()
+        elif not self._wait.cancel_called:
+            self._wait.deadline = self._endpointer.wake_at(now)
+
+    def left(self) -> None:
+        """The speaker left."""
+        self._left = True
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Let `follow` see what has changed."""
+        self._wait.cancel("something changed")
 
     async def follow(
         self, audio: Utterance, transcripts: trio.MemorySendChannel[Transcript]
     ) -> None:
-        """Take packets until the utterance has ended; tell of pauses."""
+        """Listen until the utterance has ended; tell of pauses."""
         # Closed at the end, so that the ear notices: what is said while the recognizer
         # still finishes is another utterance.
         with audio:
+            audio.show_to(self)
             while not self._ended:
-                self._take_waiting(audio)
                 now = trio.current_time()
-                state = self._endpointer.state(now)
+                self._state = state = self._endpointer.state(now)
                 if state is Speaking.ENDED:
                     self._end(self._endpointer.cause)
+                elif self._left:
+                    self._end("left")
                 elif state is Speaking.SPEAKING:
                     self._announced, self._flushed = None, False
-                    await self._next(audio, now)
+                    await self._next(now)
                 elif not await self._pause(transcripts):
-                    await self._next(audio, now)
+                    await self._next(now)
 
-    def _take_waiting(self, audio: Utterance) -> None:
-        """Take what is here already: it decides before the clock does."""
-        while True:
-            try:
-                self._hear(audio.receive_nowait())
-            except (trio.WouldBlock, trio.EndOfChannel):
-                return
-
-    async def _next(self, audio: Utterance, now: float) -> None:
-        """Wait for a packet, or until the silence means something else than `now`."""
+    async def _next(self, now: float) -> None:
+        """Wait until something changes, or the silence means something else."""
         # Of the very `now` at which the state was asked for: a moment between that one
         # and this would never come again.
         wake_at = self._endpointer.wake_at(now)
         with trio.CancelScope(deadline=wake_at) as self._wait:
-            try:
-                heard = await audio.receive()
-            except trio.EndOfChannel:
-                self._end("left")
-            else:
-                self._hear(heard)
-
-    def _hear(self, heard: HeardAudio) -> None:
-        self._endpointer.heard(
-            heard.time, speech=heard.speech, ends_talk=heard.ends_talk
-        )
-        if heard.speech:
-            self._speech_s += len(heard.pcm) / HEARING_RATE_HZ
-            self.claim.voice(self._speech_s, self.text)
-        self._queue(heard.pcm)
-        self.journal.peak("packets", len(self._pending))
-        self._count_dropped(heard.dropped)
+            await trio.sleep_forever()
+        await let_packets_in(self._wait.deadline)
 
     async def _pause(self, transcripts: trio.MemorySendChannel[Transcript]) -> bool:
         """Tell of the pause; True if that took time, in which all may have changed."""
@@ -167,7 +179,7 @@ class Hearing:
         journal.record("speech_ended", cause=cause, last_speech=last_speech)
         self.clock.last_word(self._endpointer.last_speech)
         self._ended = True
-        self._arrived.set()
+        self._arrived.unpark_all()
 
     # --- feeding the recognizer --------------------------------------------------
 
@@ -179,10 +191,9 @@ class Hearing:
         """Feed what arrived, as much at a time as there is; then finish."""
         while not self._ended or self._pending:
             if not self._pending:
-                await self._arrived.wait()
+                await self._arrived.park()
                 continue
-            pcm = np.concatenate(self._take_pending())
-            self._arrived = trio.Event()
+            pcm = self._take_pending()
             self._feeding = True
             text = await stream.feed(pcm)
             self._feeding = False
@@ -198,13 +209,17 @@ class Hearing:
         while self._pending_samples > MAX_WAITING_S * HEARING_RATE_HZ:
             self._pending_samples -= len(self._pending.popleft())
             self._count_dropped(1)
-        self._arrived.set()
+        self._arrived.unpark_all()
 
-    def _take_pending(self) -> list[Pcm]:
-        pending = list(self._pending)
+    def _take_pending(self) -> Pcm:
+        pending = self._pending
+        pcm = pending[0] if len(pending) == 1 else np.concatenate(list(pending))
+        self._drop_pending()
+        return pcm
+
+    def _drop_pending(self) -> None:
         self._pending.clear()
         self._pending_samples = 0
-        return pending
 
     def _count_dropped(self, packets: int) -> None:
         dropped = self.journal.peaks.get("dropped", 0) + packets
@@ -213,13 +228,14 @@ class Hearing:
     def _take_hypothesis(self, text: str) -> None:
         if text != self._hypothesis:
             self._hypothesis = text
+            self.text = f"{self.earlier} {text}".strip()
             self.journal.record("partial", text=self.text)
             self._endpointer.words(text)
             self.claim.words(self._speech_s, self.text)
         elif self._announced is None:
             return
-        # What the silence means may have changed: let `follow` look again.
-        self._wait.deadline = trio.current_time()
+        # What the silence means may have changed.
+        self._look_again()
 
     async def _tell_prefix(
         self, transcripts: trio.MemorySendChannel[Transcript]

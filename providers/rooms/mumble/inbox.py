@@ -18,10 +18,10 @@ MAX_EVENTS = 1000
 
 MAX_TEXTS = 50
 
-MAX_AT_ONCE = 8
+MAX_AT_ONCE = 5
 """Events that the reader gets before other tasks may run. One each time would be too
 few: where twenty people speak, the loop does not come round a thousand times a second,
-and what is heard would be later and later. An ear takes 0.2 ms for each."""
+and what is heard would be later and later. An ear takes up to 0.3 ms for each."""
 
 _CLEARED = 100
 _TEXTS_CLEARED = 10
