@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
+import tomli_w
 import trio
 
 from providers.rooms.murmurd import find_murmurd
@@ -165,3 +166,32 @@ async def test_a_server_that_is_not_up_is_budgeted(tmp_path: Path) -> None:
     assert memory["numbers"]["wanted_mib"] == 2289 + 768
     assert "estimate: 1.2 billion parameters" in memory["detail"]
     assert "--gpu-memory-utilization 0.91 --dtype half" in memory["hint"]
+
+
+async def test_of_several_agents_all_are_visited_and_what_they_share_once(
+    tmp_path: Path,
+) -> None:
+    agents = [
+        {"mumble": {"user": "Robo", "channel": "Games"}},
+        {"mumble": {"user": "Miss"}, "tts": {"espeak": {"voice": "nobody-has-this"}}},
+    ]
+    file = tmp_path / "agents.toml"
+    file.write_text(tomli_w.dumps({"agents": agents}))
+    report = await doctor(tmp_path, "--quick", "--json", "--config", str(file))
+    rows = [json.loads(line) for line in report.out.splitlines()]
+    found = [
+        (row["part"], row["detail"].partition(":")[0], row["ok"])
+        for row in rows
+        if row["level"] != "note"
+    ]
+    assert found == [
+        ("voice activity", "Robo", True),
+        ("synthesizer", "Robo", True),
+        ("recognizer", "Robo", True),
+        ("language model", "Robo", True),
+        ("room", "Robo", True),
+        ("synthesizer", "Miss", False),
+        ("room", "Miss", True),
+    ], report.err
+    assert "/Games, as Robo-doctor" in rows[4]["detail"]
+    assert report.status == 1

@@ -117,7 +117,7 @@ async def settled(stage: Stage) -> None:
     assert not stage.busy
     for ear in stage.agent._ears.values():
         if ear._utterance is not None:
-            assert not ear._utterance.statistics().open_receive_channels
+            assert ear._utterance.closed
 
 
 async def check_answers(stage: Stage, person: Person, text: str) -> None:

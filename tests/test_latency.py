@@ -153,8 +153,6 @@ def test_a_turn_is_one_line_of_json(tmp_path: Path) -> None:
     play(observer, [Event(0.5, "outcome", {"kind": "ignored"})])
     # Each line is there as soon as its turn is over.
     before, first, second = map(json.loads, path.read_text().splitlines())
-    observer.close()
-    observer.close()
     assert before == {"turn": 0}
     assert first == {
         "turn": 3,
@@ -178,7 +176,6 @@ def test_what_is_written_adds_up_to_the_microsecond(tmp_path: Path) -> None:
     slower = [attrs.evolve(event, t=event.t * 1.234567) for event in PLAIN]
     observer = LatencyLog(tmp_path / "latency.jsonl")
     play(observer, slower)
-    observer.close()
     line = json.loads((tmp_path / "latency.jsonl").read_text())
     charged = [Fraction(charge) for charge in line["ledger"].values()]
     assert len([charge for charge in charged if charge]) > 5
@@ -242,6 +239,5 @@ def test_a_file_that_cannot_be_written_is_reported_once(
     observer = LatencyLog(path)
     play(observer, PLAIN)
     play(observer, PLAIN)
-    observer.close()
     assert len(caplog.messages) == 1
     assert str(path) in caplog.messages[0]

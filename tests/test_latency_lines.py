@@ -38,7 +38,6 @@ async def line_of(scene: Scene, path: Path, wait_s: float = 10, **how: Any) -> A
         assert scene.room.frames
         scene.room.put(LinkLost("gone"))
         await trio.sleep(1)
-    log.close()
     return read(path)
 
 

@@ -63,7 +63,6 @@ def test_what_the_agent_writes_can_be_read(tmp_path: Path) -> None:
     journal = TurnJournal(3, "Ana\u2028Lü", "2026-01-02T03:04:05", (), 0.0, events)
     written = LatencyLog(path)
     written(journal, events[-1])
-    written.close()
     [turn] = read(path).turns
     assert turn.number == 3
     assert turn.ttfa_ms == pytest.approx(600)

@@ -76,7 +76,7 @@ def reached(module: str, *packages: str) -> set[str]:
 
 def test_imports_are_seen_wherever_they_stand() -> None:
     """The tests below would pass on nothing, too."""
-    assert reached("trioagent/app.py", "providers")
+    assert reached("trioagent/opening.py", "providers")
     assert reached("providers/asr/sherpa_engine.py", "sherpa_onnx")
     assert reached("providers/vad/silero.py", "onnxruntime")
     assert reached("trioagent/stages/draft.py", "trioagent.decisions.jitter")
@@ -92,7 +92,7 @@ def test_decisions_neither_wait_nor_know_the_world(module: str) -> None:
 
 @pytest.mark.parametrize("module", modules("trioagent"))
 def test_only_the_app_reaches_down_to_providers(module: str) -> None:
-    if module != "trioagent/app.py":
+    if module != "trioagent/opening.py":
         assert not reached(module, "providers")
 
 

@@ -120,6 +120,22 @@ async def test_an_agents_life_as_it_is_told(
         assert manager.told() == ["STOPPING=1\nSTATUS=leaving"]
 
 
+async def test_several_are_ready_when_all_are(
+    manager: Manager, autojump_clock: trio.testing.MockClock
+) -> None:
+    telling = notifier(environ(manager))
+    robo, miss = Scene(), Scene()
+    async with supervised_at(None, telling, ["Robo", "Miss"]) as supervision:
+        await trio.testing.wait_all_tasks_blocked()
+        supervision.ready(robo.agent, "Robo")
+        assert manager.told() == ["STATUS=starting"]
+        supervision.ready(miss.agent, "Miss")
+        assert manager.told() == ["READY=1\nSTATUS=2 of 2 agents listening; 0 there"]
+        supervision.failed("Robo", "removed")
+        await trio.sleep(1.5)
+        assert manager.told() == ["STATUS=1 of 2 agents listening; 0 there"]
+
+
 async def test_an_agent_that_does_not_take_what_waits_shows_no_sign_of_life(
     manager: Manager, autojump_clock: trio.testing.MockClock
 ) -> None:

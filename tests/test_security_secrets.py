@@ -106,13 +106,11 @@ CRASH = """\
 import sys
 import trioagent.app as app
 
-async def crash(*parts, **more):
-    config = parts[0] if parts else more
+async def crash(*parts):
+    config = parts[0].members[0].config
     raise RuntimeError(f"planted: {config!r}")
 
-app.run_agent = crash
-import trioagent.cli.run as run
-run.run_agent = crash
+app.Fleet.run = crash
 from trioagent.cli import main
 sys.exit(main(sys.argv[1:]))
 """

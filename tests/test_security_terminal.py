@@ -78,7 +78,7 @@ def test_an_error_that_a_server_worded_is_printed_harmlessly() -> None:
         "import sys, trioagent.cli.run as run\n"
         "from trioagent.errors import RoomRejected\n"
         "async def refuse(*a, **k): raise RoomRejected(sys.argv.pop(), hint='h')\n"
-        "run.run_agent = refuse\n"
+        "run.Fleet.run = refuse\n"
         "from trioagent.cli import main\n"
         "text = sys.argv[-1]\n"
         "sys.exit(main(['--set', 'mumble.user=x']))\n"

@@ -66,3 +66,14 @@ def test_only_the_last_turns_are_shown(watch: Watch) -> None:
     text = text_of(watch)
     assert "speaker2" not in text
     assert all(f"speaker{number}" in text for number in range(3, SHOWN + 3))
+
+
+async def test_turns_of_several_agents_are_told_apart(watch: Watch) -> None:
+    await trio.lowlevel.checkpoint()
+    for agent in ("Robo", "Miss"):
+        journal = TurnJournal(1, "Ana", "", (watch.of(agent),), 0.0)
+        journal.record("partial", text=f"hello {agent}")
+    lines = text_of(watch).splitlines()
+    assert [line.split()[-1] for line in lines] == ["agent", "Robo", "Miss"]
+    assert "hello Robo" in lines[1]
+    assert "hello Miss" in lines[2]

@@ -1,264 +1,210 @@
-"""From a configuration to open rooms and models, and to the running agent.
-
-The only place that knows providers by name: everything else is given its parts.
-"""
+"""The running agents of a process: their parts are opened, and each is in its room."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
-import platformdirs
 import trio
 
 from trioagent.agent import Agent, Parts
-from trioagent.chain import FallbackChain, Link
-from trioagent.configuration.file import structure_options
-from trioagent.errors import ConfigError, ProviderError, RoomUnreachable
+from trioagent.errors import own_errors
+from trioagent.guards.board import Guards
+from trioagent.journal.events import CURRENT_AGENT, Observer
 from trioagent.journal.latency import LatencyLog
+from trioagent.members import Audience, Member, naming
+from trioagent.opening import (
+    BETTER_RECOGNIZER,
+    EMBEDDED,
+    embedded_server,
+    open_language_model,
+    open_language_models,
+    open_recognizer,
+    open_room,
+    open_synthesizer,
+    open_vad,
+)
 from trioagent.recording.recorder import Recorder
-from trioagent.registry import Kind, provider
+from trioagent.sharing import Models, SharedParts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator
 
-    from trioagent.config import AsrConfig, Config, MumbleConfig, Options
-    from trioagent.interfaces import (
-        LanguageModel,
-        Recognizer,
-        Room,
-        Synthesizer,
-        VoiceActivityDetector,
-    )
-    from trioagent.journal.events import Observer
-    from trioagent.plugins import Provider
-    from trioagent.recording.tape import RoomTape
+    from trioagent.config import Config
+
+__all__ = [
+    "BETTER_RECOGNIZER",
+    "EMBEDDED",
+    "Fleet",
+    "embedded_server",
+    "open_language_model",
+    "open_language_models",
+    "open_recognizer",
+    "open_room",
+    "open_synthesizer",
+    "open_vad",
+    "recorded",
+    "run_agent",
+]
 
 log = logging.getLogger(__name__)
-
-EMBEDDED = "embedded"
-# What `asr.provider = "auto"` tries, best first.
-AUTO_RECOGNIZERS = ("sherpa", "pocketsphinx")
-BETTER_RECOGNIZER = (
-    "pocketsphinx only proves that everything works: it mishears every second word "
-    "of free speech. For a better recognizer get a streaming model for sherpa-onnx "
-    'and name its folder: [asr] provider = "sherpa", model = "…" (docs/models.md)'
-)
-
-
-# --- models ----------------------------------------------------------------------
-
-
-def choose_recognizer(config: AsrConfig) -> str:
-    """The name of the recognizer that `config` asks for.
-
-    Raises:
-        ConfigError: "auto", and none can be used on this machine.
-    """
-    if config.provider != "auto":
-        return config.provider
-    reasons = []
-    for name in AUTO_RECOGNIZERS:
-        found = provider("asr", name)
-        reason = found.unavailable(_asr_options(config, name, found))
-        if reason is None:
-            return name
-        reasons.append(f"{name}: {reason}")
-    raise ConfigError(
-        'asr.provider = "auto": no recognizer can be used:\n  ' + "\n  ".join(reasons),
-        hint="docs/models.md says how to get one",
-    )
-
-
-@asynccontextmanager
-async def open_recognizer(config: Config) -> AsyncIterator[Recognizer]:
-    """Load the recognizer that `[asr]` names, and say which it is."""
-    name = choose_recognizer(config.asr)
-    found = provider("asr", name)
-    async with found.open(_asr_options(config.asr, name, found)) as recognizer:
-        log.info("recognizer: %s", name)
-        if config.asr.provider == "auto" and name == "pocketsphinx":
-            log.warning("%s", BETTER_RECOGNIZER)
-        yield recognizer
-
-
-@asynccontextmanager
-async def open_vad(config: Config) -> AsyncIterator[VoiceActivityDetector]:
-    """Load the detector that `[vad]` names."""
-    async with _open("vad", config.vad.provider, config.vad.options) as vad:
-        yield vad
-
-
-@asynccontextmanager
-async def open_synthesizer(config: Config) -> AsyncIterator[Synthesizer]:
-    """Load the synthesizer that `[tts]` names."""
-    async with _open("tts", config.tts.provider, config.tts.options) as synthesizer:
-        log.info("synthesizer: %s", config.tts.provider)
-        yield synthesizer
-
-
-@asynccontextmanager
-async def open_language_models(config: Config) -> AsyncIterator[list[LanguageModel]]:
-    """Open the language models that `[llm]` names, best first."""
-    async with AsyncExitStack() as stack:
-        models: list[LanguageModel] = []
-        for name in config.llm.providers:
-            opened = _open("llm", name, config.llm.options)
-            models.append(await stack.enter_async_context(opened))
-        yield models
-
-
-@asynccontextmanager
-async def open_language_model(config: Config) -> AsyncIterator[LanguageModel]:
-    """Open the language models that `[llm]` names, as one that falls back.
-
-    One that is down now is only warned about: it may come up, and the next replies.
-    """
-    async with open_language_models(config) as models, trio.open_nursery() as nursery:
-        log.info("language model: %s", ", then ".join(m.name for m in models))
-        notices = ["", *[config.llm.fallback_notice] * (len(models) - 1)]
-        links = [Link(m, notice) for m, notice in zip(models, notices, strict=True)]
-        chain = FallbackChain(links, retry_s=config.llm.retry_s)
-        nursery.start_soon(chain.run, name="language model probes")
-        nursery.start_soon(_warm, chain, name="language model warm-up")
-        yield chain
-        nursery.cancel_scope.cancel("closing the language models")
-
-
-async def _warm(chain: FallbackChain) -> None:
-    try:
-        await chain.check()
-    except ProviderError as error:
-        log.warning("%s", error)
-
-
-def check_choices(config: Config) -> None:
-    """Look at every provider that `config` names, before any is opened.
-
-    Raises:
-        ConfigError: there is none of that name, or it refuses its options.
-    """
-    provider("rooms", config.mumble.client)
-    _prepare("vad", config.vad.provider, config.vad.options)
-    _prepare("tts", config.tts.provider, config.tts.options)
-    for name in config.llm.providers:
-        _prepare("llm", name, config.llm.options)
-    name = choose_recognizer(config.asr)
-    _asr_options(config.asr, name, provider("asr", name))
-
-
-def _open(kind: Kind, name: str, options: Options) -> Any:  # noqa: ANN401 - by kind
-    found, chosen = _prepare(kind, name, options)
-    return found.open(chosen)
-
-
-def _prepare(kind: Kind, name: str, options: Options) -> tuple[Provider[Any, Any], Any]:
-    found = provider(kind, name)
-    table = options.get(name, {})
-    return found, structure_options(found.options, table, f"{kind}.{name}")
-
-
-def _asr_options(config: AsrConfig, name: str, found: Provider[Any, Any]) -> Any:  # noqa: ANN401 - the provider's own class
-    """The provider's options; `asr.model` is its `model`, where it takes one."""
-    table = dict(config.options.get(name, {}))
-    takes_model = "model" in attrs.fields_dict(found.options)
-    if config.model and takes_model:
-        table.setdefault("model", config.model)
-    elif config.model and config.provider == name:
-        raise ConfigError(
-            f"asr.model: the recognizer {name!r} loads no model folder",
-            hint='remove the key, or choose provider = "sherpa"',
-        )
-    return structure_options(found.options, table, f"asr.{name}")
-
-
-# --- rooms -----------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def open_room(config: MumbleConfig) -> AsyncIterator[Room]:
-    """Join the room; with an embedded server, the one that runs on this machine.
-
-    Raises:
-        RoomError: it cannot be joined, and why.
-    """
-    if config.server == EMBEDDED:
-        config = _on_loopback(config)
-    async with provider("rooms", config.client).open(config) as room:
-        yield room
-
-
-@asynccontextmanager
-async def embedded_server(config: MumbleConfig) -> AsyncIterator[None]:
-    """Run the private server, if `config` asks for it; else do nothing."""
-    if config.server != EMBEDDED:
-        yield
-        return
-    from providers.rooms.murmurd import (  # noqa: PLC0415 - only where it is wanted
-        MurmurdSettings,
-        open_murmurd,
-    )
-
-    settings = MurmurdSettings(
-        certificate_folder=_embedded_folder(),
-        port=config.port,
-        password=config.password,
-        channels=(config.channel,) if config.channel else (),
-    )
-    async with open_murmurd(settings) as server:
-        log.info("embedded Mumble server: %s", server.address)
-        yield
-
-
-def _embedded_folder() -> Path:
-    return platformdirs.user_state_path("trioagent") / "embedded"
-
-
-def _on_loopback(config: MumbleConfig) -> MumbleConfig:
-    ca_file = _embedded_folder() / "cert.pem"
-    if not ca_file.exists():
-        raise RoomUnreachable(
-            f"there is no embedded Mumble server on port {config.port}",
-            hint="start one: trioagent --config CONFIG",
-        )
-    return attrs.evolve(config, server="127.0.0.1", trust="ca", ca_file=str(ca_file))
-
-
-# --- the agent -------------------------------------------------------------------
 
 
 async def run_agent(
     config: Config,
     observers: Sequence[Observer] = (),
-    on_ready: Callable[[Room], None] = lambda _room: None,
+    on_ready: Callable[[Agent], None] = lambda _agent: None,
+    guards: Guards | None = None,
 ) -> None:
     """Open everything, be in the room until it closes or we are cancelled.
+
+    Args:
+        config: What to open, and how to behave.
+        observers: Shown each event of each turn.
+        on_ready: Told when the agent is in its room and begins to listen.
+        guards: What will know how the models are.
 
     Raises:
         TrioagentError: a part cannot be opened, or the room refused us for good.
     """
-    check_choices(config)
-    path = Path(config.journal.latency_file) if config.journal.latency_file else None
-    latency = LatencyLog(path, transcripts=config.journal.log_transcripts)
-    async with AsyncExitStack() as stack:
-        enter = stack.enter_async_context
-        stack.callback(latency.close)
-        vad = await enter(open_vad(config))
-        recognizer = await enter(open_recognizer(config))
-        synthesizer = await enter(open_synthesizer(config))
-        model = await enter(open_language_model(config))
-        await enter(embedded_server(config.mumble))
-        room = await enter(open_room(config.mumble))
-        parts = Parts(room, vad, recognizer, model, synthesizer)
-        async with recorded(parts, config) as (parts, tapes):
-            agent = Agent(parts, config, (*observers, latency, *tapes))
+    member = Member("", config)
+    await Fleet((member,), _Alone(observers, on_ready), guards).run()
+
+
+@attrs.frozen(eq=False)
+class _Alone:
+    """An `Audience` for one agent."""
+
+    given: Sequence[Observer]
+    on_ready: Callable[[Agent], None]
+
+    def observers(self, _member: Member) -> Sequence[Observer]:
+        return self.given
+
+    def ready(self, _member: Member, agent: Agent) -> None:
+        self.on_ready(agent)
+
+    def failed(self, _member: Member, _reason: str) -> None:
+        """Nobody is told: the error is raised."""
+
+
+@attrs.define(eq=False)
+class Fleet:
+    """The agents of this process. They share what is configured alike, and no room.
+
+    Attributes:
+        members: Who they are.
+        audience: Told of what they do.
+        guards: What will know how the models are.
+    """
+
+    members: Sequence[Member]
+    audience: Audience
+    guards: Guards | None = None
+    _agents: dict[Member, Agent] = attrs.Factory(dict)
+    """Those that listen."""
+    _scopes: dict[Member, trio.CancelScope] = attrs.Factory(dict)
+
+    async def run(self) -> None:
+        """Open everything, be in the rooms until all are closed or we are cancelled.
+
+        Where there are several, one that fails after it began to listen ends alone.
+
+        Raises:
+            TrioagentError: a part cannot be opened, or a room refused us. Of several
+                agents it names the one. One alone may also fail later.
+        """
+        async with AsyncExitStack() as stack:
+            shared = SharedParts(stack, self.guards)
+            for member in self.members:
+                with naming(member):
+                    shared.check(member.config)
+            models = []
+            for member in self.members:
+                with naming(member):
+                    models.append(await shared.models(member))
+            rooms = [member.config.mumble for member in self.members]
+            await stack.enter_async_context(embedded_server(*rooms))
+            if len(models) == 1:
+                await self._live(self.members[0], models[0])
+                return
+            async with trio.open_nursery() as nursery:
+                for member, its in zip(self.members, models, strict=True):
+                    nursery.start_soon(
+                        self._live_apart, member, its, name=f"agent {member.name}"
+                    )
+
+    async def leave(self) -> None:
+        """End each as its `agent.on_stop` says; return when those sentences are over.
+
+        If cancelled, they begin nothing more.
+        """
+        async with trio.open_nursery() as nursery:
+            for member in self.members:
+                agent = self._agents.get(member)
+                if member.config.agent.on_stop == "finish" and agent is not None:
+                    nursery.start_soon(agent.leave, name=f"{member.name} leaves")
+                elif member in self._scopes:
+                    self._scopes[member].cancel("leaving")
+
+    async def _live_apart(self, member: Member, models: Models) -> None:
+        """Live; what ends this agent later is no affair of the others."""
+        CURRENT_AGENT.set(member.name)
+        try:
+            await self._live(member, models)
+        except Exception as error:
+            if member not in self._agents:
+                with naming(member):
+                    raise
+            self.audience.failed(member, _told(error))
+        finally:
+            self._agents.pop(member, None)
+
+    async def _live(self, member: Member, models: Models) -> None:
+        """Join the room, and be there."""
+        with trio.CancelScope() as self._scopes[member]:
+            async with (
+                models.chained() as model,
+                open_room(member.config.mumble) as room,
+            ):
+                parts = Parts(
+                    room, models.vad, models.recognizer, model, models.synthesizer
+                )
+                await self._be_there(member, parts, models)
+
+    async def _be_there(self, member: Member, parts: Parts, models: Models) -> None:
+        config, file = member.config, models.latency_file
+        path = None if file is None else file.path
+        journal = config.journal
+        latency = LatencyLog(path, journal.log_transcripts, journal, member.name, file)
+        observers = self.audience.observers(member)
+        async with recorded(parts, config) as (parts, recorders):
+            tapes = [recorder.tape for recorder in recorders]
+            agent = Agent(
+                parts,
+                config,
+                (*observers, latency, *tapes),
+                keepers=(*recorders, *([file] if file else [])),
+            )
             for tape in tapes:
                 tape.agent = agent
-            on_ready(room)
+            self._agents[member] = agent
+            self.audience.ready(member, agent)
             await agent.run()
+
+
+def _told(error: Exception) -> str:
+    """Why an agent ended, in the log too."""
+    try:
+        reasons = [str(own) for own in own_errors(error)]
+    except Exception as bug:
+        log.exception("the agent failed")
+        return f"{type(bug).__name__}: see the log"
+    log.error("the agent has ended: %s", "; ".join(reasons))
+    return "; ".join(reasons)
 
 
 async def _record(recorder: Recorder) -> None:
@@ -272,8 +218,8 @@ async def _record(recorder: Recorder) -> None:
 @asynccontextmanager
 async def recorded(
     parts: Parts, config: Config
-) -> AsyncIterator[tuple[Parts, tuple[RoomTape, ...]]]:
-    """The parts, and what has to observe the agent; with a recorder if wanted."""
+) -> AsyncIterator[tuple[Parts, tuple[Recorder, ...]]]:
+    """The parts, and what records the agent, if wanted: its tape has to observe it."""
     if not config.recording.folder:
         yield parts, ()
         return
@@ -281,5 +227,5 @@ async def recorded(
     recorder.check_folder()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_record, recorder, name="recorder")
-        yield recorder.tap(parts), (recorder.tape,)
+        yield recorder.tap(parts), (recorder,)
         nursery.cancel_scope.cancel("the agent has ended")

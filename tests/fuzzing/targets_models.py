@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import trio
@@ -20,9 +20,6 @@ from providers.tts.openai_wav import NotSpeech, SpeechBytes
 from tests.fuzzing.feeding import Fed, pieces
 from tests.fuzzing.target import Target
 from trioagent.errors import ProviderError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 _URL = "http://server/v1"
 
@@ -46,12 +43,18 @@ class Answers(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    def __init__(self, data: bytes) -> None:
-        self._parts = pieces(data)
+    """No generator: Trio would complain of each that is not read to its end."""
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __init__(self, data: bytes) -> None:
+        self._parts = iter(pieces(data))
+
+    def __aiter__(self) -> _Body:
+        return self
+
+    async def __anext__(self) -> bytes:
         for part in self._parts:
-            yield part
+            return part
+        raise StopAsyncIteration
 
 
 @functools.cache

@@ -36,10 +36,12 @@ def entry() -> NoReturn:
     are torn down then, and one that loads a model meanwhile, or hangs, crashes.
     """
     try:
+        with _quietly_interruptible():
+            importlib.import_module("trioagent.one_heap").use_one_heap()
         status = main()
     except SystemExit as ending:  # argparse
         status = ending.code if isinstance(ending.code, int) else 0
-    except BaseException:  # noqa: BLE001 - whatever it is, it is told, and we end
+    except BaseException:  # noqa: BLE001,ASYNC103 - it is told, and we end
         traceback.print_exc()
         status = FAILED
     for stream in (sys.stdout, sys.stderr):

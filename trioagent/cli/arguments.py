@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trioagent.cli.arguments_live import add_call, add_models, add_serve
 from trioagent.cli.arguments_past import add_latency, add_replay, add_tune
-from trioagent.configuration.file import load_config
+from trioagent.configuration.file import load_agents, load_config
 
 if TYPE_CHECKING:
     from trioagent.config import Config
@@ -56,8 +56,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def config_of(given: argparse.Namespace) -> Config:
-    """The configuration that was asked for on the command line."""
+    """The configuration that was asked for; of several agents, what all share."""
     return load_config(given.config, given.overrides)
+
+
+def agent_configs_of(given: argparse.Namespace) -> tuple[Config, ...]:
+    """The configuration of each agent."""
+    return load_agents(given.config, given.overrides)
 
 
 def _common() -> argparse.ArgumentParser:

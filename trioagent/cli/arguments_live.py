@@ -24,6 +24,8 @@ def add_call(
     add = call.add_argument
     add("wavs", nargs="*", type=Path, metavar="WAV", help="recordings to play")
     add("--say", action="append", default=[], metavar="TEXT", help="a text to say")
+    add("--agent", default="", metavar="NAME",
+        help="whom to call, of several agents (default: the first)")  # fmt: skip
     add("--user", default="caller", help="our name in the room (default: caller)")
     add("--interrupt-with", type=Path, metavar="WAV", help="interrupt each reply")
     add("--interrupt-say", metavar="TEXT", help="interrupt each reply with a text")

@@ -16,9 +16,11 @@ from trioagent.calling.audio_files import read_wav, write_wav
 from trioagent.calling.caller import call
 from trioagent.calling.plan import CallPlan, CallResult
 from trioagent.calling.utterances import Utterance
-from trioagent.cli.arguments import config_of
+from trioagent.cli.arguments import agent_configs_of
+from trioagent.configuration.problems import did_you_mean
 from trioagent.errors import ConfigError
 from trioagent.interfaces import HEARING_RATE_HZ, Recognizer
+from trioagent.members import names_of
 from trioagent.shutdown import until_signal
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 def run(given: argparse.Namespace) -> int:
     """Make the call; 1 if an utterance was not answered."""
-    config = config_of(given)
+    config = config_of_called(given)
     if not given.wavs and not given.say:
         raise ConfigError("nothing to say", hint='give WAV files or --say "TEXT"')
     if given.interrupt_with and given.interrupt_say:
@@ -56,6 +58,26 @@ def run(given: argparse.Namespace) -> int:
     answered = [r for r in wanted if r.ttfa_ms is not None]
     said = len(given.wavs) + len(given.say)
     return 0 if len(answered) == said else 1
+
+
+def config_of_called(given: argparse.Namespace) -> Config:
+    """The configuration of the agent that is called: the first, or the one named.
+
+    Raises:
+        ConfigError: none has that name.
+    """
+    configs = agent_configs_of(given)
+    if not given.agent:
+        return configs[0]
+    names = names_of(configs)
+    for config, name in zip(configs, names, strict=True):
+        if given.agent in (name, config.mumble.user):
+            return config
+    near = did_you_mean(given.agent, names)
+    raise ConfigError(
+        f"--agent {given.agent}: no agent has this name{near}",
+        hint=f"there are: {', '.join(names)}",
+    )
 
 
 async def _plan(config: Config, given: argparse.Namespace) -> CallPlan:

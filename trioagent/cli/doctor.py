@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 import attrs
@@ -27,8 +27,8 @@ from trioagent.app import (
 )
 from trioagent.calling.at_once import speak, transcribe
 from trioagent.choices import choose_recognizer
-from trioagent.cli.arguments import config_of
-from trioagent.configuration.file import render_config
+from trioagent.configuration.file import load_file
+from trioagent.configuration.render import render_agents
 from trioagent.errors import RoomUnreachable, TrioagentError, own_errors
 from trioagent.fitting.budget import budget
 from trioagent.fitting.examination import Examination, begin
@@ -52,12 +52,15 @@ from trioagent.fitting.verdicts import (
     vad_finding,
 )
 from trioagent.interfaces import HEARING_RATE_HZ
+from trioagent.members import names_of
 from trioagent.shutdown import until_signal
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator, Sequence
 
-    from trioagent.config import MumbleConfig
+    from trioagent.config import Config, MumbleConfig
+    from trioagent.registry import Kind
 
 
 SPEAKERS = 2
@@ -71,7 +74,7 @@ Check = Callable[[Examination], Awaitable[list[Finding]]]
 
 def run(given: argparse.Namespace) -> int:
     """Check everything; 1 if something cannot be used."""
-    config = config_of(given)
+    loaded = load_file(given.config, given.overrides)
     # Each part's own log lines would only repeat what is said here.
     logging.getLogger().setLevel(max(logging.ERROR, logging.getLogger().level))
     findings: list[Finding] = []
@@ -82,9 +85,11 @@ def run(given: argparse.Namespace) -> int:
             _print(finding, as_json=given.json)
 
     async def main() -> None:
-        exam = await begin(config, quick=given.quick)
-        for part, check in CHECKS.items():
-            report(*await _find(part, check, exam))
+        exam = await begin(loaded.agents[0], quick=given.quick)
+        for name, part in _due(loaded.agents, exam):
+            found = await _find(part, CHECKS[part], exam)
+            report(*(one.of(name) for one in found))
+        exam.look_at_all()
         if exam.late:
             report(lateness_finding(exam.late))
         users = thread_users(exam.parts)
@@ -92,9 +97,26 @@ def run(given: argparse.Namespace) -> int:
         report(*budget(exam.cards, exam.needs, exam.told_by_servers))
 
     if not given.json:
-        print(render_config(config))  # noqa: T201 - what the user asked for
+        print(render_agents(loaded.common, loaded.agents))  # noqa: T201 - what the user asked for
     trio.run(until_signal, main)
     return 0 if all(f.ok for f in findings) else 1
+
+
+def _due(configs: Sequence[Config], exam: Examination) -> Iterator[tuple[str, str]]:
+    """The checks, with whose they are where there are several agents.
+
+    What agents share is checked once; `exam` looks at the agent whose turn it is.
+    """
+    names = names_of(configs) if len(configs) > 1 else [""]
+    done: list[object] = []
+    for name, config in zip(names, configs, strict=True):
+        exam.look_at(config)
+        for part in CHECKS:
+            made_from = (part, [p for p in exam.parts if p.kind == KINDS.get(part)])
+            shared = part in KINDS and made_from in done
+            done.append(made_from)
+            if not shared:
+                yield name, part
 
 
 def _print(finding: Finding, *, as_json: bool) -> None:
@@ -202,7 +224,15 @@ async def _visit(config: MumbleConfig, more: str = "") -> Finding:
         return Finding("room", "ok", f"{room.address}, as {room.name}{more}")
 
 
-CHECKS: dict[str, Check] = {
+KINDS: Mapping[str, Kind] = {
+    "voice activity": "vad",
+    "synthesizer": "tts",
+    "recognizer": "asr",
+    "language model": "llm",
+}
+"""Checks of what agents share if they want the same."""
+
+CHECKS: Mapping[str, Check] = {
     "voice activity": _check_vad,
     # It says what the recognizer hears.
     "synthesizer": _check_synthesizer,

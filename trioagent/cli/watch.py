@@ -6,6 +6,7 @@ import logging
 import sys
 from collections import deque
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -20,7 +21,7 @@ from trioagent.visible import visible_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from trioagent.journal.events import Event, TurnJournal
+    from trioagent.journal.events import Event, Observer, TurnJournal
 
 SHOWN = 8
 # Drawn in a thread of its own; more often would take the agent's time.
@@ -47,6 +48,7 @@ class _Shown:
     state: str = ""
     said: str = ""
     reply: str = ""
+    agent: str = ""
     ttfa: str = ""
     _phrases: dict[int, list[str]] = attrs.Factory(dict)
 
@@ -72,13 +74,18 @@ class Watch:
 
     _turns: deque[_Shown] = attrs.Factory(lambda: deque(maxlen=SHOWN))
 
-    def __call__(self, journal: TurnJournal, event: Event) -> None:
-        """Take an event of a turn."""
-        shown = next((x for x in self._turns if x.number == journal.number), None)
+    def __call__(self, journal: TurnJournal, event: Event, agent: str = "") -> None:
+        """Take an event of a turn; of whose, where there are several agents."""
+        which = agent, journal.number
+        shown = next((x for x in self._turns if (x.agent, x.number) == which), None)
         if shown is None:
-            shown = _Shown(journal.number, journal.speaker)
+            shown = _Shown(journal.number, journal.speaker, agent=agent)
             self._turns.append(shown)
         shown.take(journal, event)
+
+    def of(self, agent: str) -> Observer:
+        """An observer of one agent's turns."""
+        return partial(self, agent=agent)
 
     def __rich__(self) -> Table:
         """The table as it is now."""
@@ -89,11 +96,16 @@ class Watch:
         table.add_column("said", ratio=1)
         table.add_column("heard of the reply", ratio=1)
         table.add_column("TTFA", justify="right", min_width=7)
-        for turn in tuple(self._turns):
+        turns = tuple(self._turns)
+        several = any(turn.agent for turn in turns)
+        if several:
+            table.add_column("agent", max_width=16, no_wrap=True)
+        for turn in turns:
             # As text, without controls: what people say is neither markup nor command.
             said = (turn.speaker, turn.state, turn.said, turn.reply)
             shown = (Text(visible_line(text)) for text in said)
-            table.add_row(str(turn.number), *shown, turn.ttfa)
+            whose = [Text(visible_line(turn.agent))] if several else []
+            table.add_row(str(turn.number), *shown, turn.ttfa, *whose)
         return table
 
     @contextmanager

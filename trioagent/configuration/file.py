@@ -6,33 +6,52 @@ that holds it. The schema is `trioagent.config`.
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import attrs
 
 from trioagent.config import Config
-from trioagent.configuration.overrides import Table, expand, override
+from trioagent.configuration.agents import (
+    AGENTS,
+    check_together,
+    merged,
+    stands_in,
+    take_entries,
+)
+from trioagent.configuration.exposure import warn_of_readable_secrets
+from trioagent.configuration.overrides import (
+    MOST_LEVELS,
+    Table,
+    expand,
+    is_too_deep,
+    override,
+)
 from trioagent.configuration.problems import (
     SECRET_NAME,
     KeyPath,
     Problem,
     dotted,
-    near_or_all,
-    shown,
 )
-from trioagent.configuration.render import render_config
+from trioagent.configuration.provider_tables import gather_options
+from trioagent.configuration.render import config_tables, render_config
 from trioagent.configuration.structuring import structure, structure_options
 from trioagent.errors import ConfigError
-from trioagent.registry import Kind, provider_names
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["load_config", "render_config", "structure_options"]
+__all__ = [
+    "load_agents",
+    "load_config",
+    "load_file",
+    "render_config",
+    "structure_options",
+]
 
 
 def load_config(
@@ -40,7 +59,7 @@ def load_config(
     overrides: Sequence[str] = (),
     environ: Mapping[str, str] = os.environ,
 ) -> Config:
-    """Read the configuration.
+    """Read the configuration; where there are several agents, what all share.
 
     Args:
         path: The TOML file; None means that every key has its default.
@@ -50,20 +69,85 @@ def load_config(
     Raises:
         ConfigError: the file cannot be read, or a line for each thing wrong in it.
     """
+    return load_file(path, overrides, environ).common
+
+
+def load_agents(
+    path: Path | None,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] = os.environ,
+) -> tuple[Config, ...]:
+    """Read the configuration of each agent; without `[[agents]]` there is one.
+
+    Overrides go to what all share: what an agent's own table says wins over them.
+
+    Raises:
+        ConfigError: as `load_config`, or two agents are in each other's way.
+    """
+    return load_file(path, overrides, environ).agents
+
+
+@attrs.frozen
+class Loaded:
+    """What all agents share, and each with its own table over that."""
+
+    common: Config
+    agents: tuple[Config, ...]
+
+
+def load_file(
+    path: Path | None,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] = os.environ,
+) -> Loaded:
+    """Read all of the configuration; see `load_config` and `load_agents`."""
     table = {} if path is None else _read(path)
+    written = copy.deepcopy(table)
     lines: list[str] = []
     sources = override(table, overrides, lines)
     problems: list[Problem] = []
     table = expand(table, (), environ, problems)
-    _gather_options(table, problems)
-    config = structure(Config, table, problems)
+    entries = take_entries(table, problems)
+    common = _structured(table, problems)
+    agents = [
+        _agent(table, own, problems, (AGENTS, number))
+        for number, own in enumerate(entries)
+    ]
     said: set[KeyPath] = set()
     for problem in problems:
         if problem.path not in said:
             lines.append(_line(problem, "" if path is None else str(path), sources))
         said.add(problem.path)
-    if lines or config is None:
+    made = [config for config in agents if config is not None]
+    if lines or common is None or len(made) < len(agents):
         raise ConfigError("\n".join(lines))
+    check_together(made)
+    if path is not None:
+        masked = config_tables(common)
+        if made:
+            masked[AGENTS] = [config_tables(config) for config in made]
+        warn_of_readable_secrets(path, written, masked)
+    return Loaded(common, tuple(made) or (common,))
+
+
+def _structured(table: Table, problems: list[Problem]) -> Config | None:
+    table = dict(table)
+    gather_options(table, problems)
+    return structure(Config, table, problems)
+
+
+def _agent(
+    common: Table, own: Table, problems: list[Problem], path: KeyPath
+) -> Config | None:
+    """The configuration of one agent. What is wrong in `common` is said already."""
+    said_already = {problem.path for problem in problems}
+    found: list[Problem] = []
+    config = _structured(merged(common, own), found)
+    problems += [
+        Problem((*path, *problem.path), problem.text)
+        for problem in found
+        if stands_in(own, problem.path) or problem.path not in said_already
+    ]
     return config
 
 
@@ -93,9 +177,12 @@ def _read(path: Path) -> Table:
             hint="Save the file as UTF-8.",
         ) from error
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(_broken_toml(path, text, str(error))) from error
+    if is_too_deep(table):
+        raise ConfigError(f"{path}: has more than {MOST_LEVELS} levels of tables")
+    return table
 
 
 def _broken_toml(path: Path, text: str, message: str) -> str:
@@ -112,48 +199,6 @@ def _broken_toml(path: Path, text: str, message: str) -> str:
     if SECRET_NAME.search(assignment.partition("=")[0]):
         culprit = f"{culprit.partition('=')[0]}= ***" if "=" in culprit else "***"
     return f"{path}: line {line}, column {column}: {what}\n    {culprit}"
-
-
-# --- providers' tables -----------------------------------------------------------
-
-
-def _gather_options(table: Table, problems: list[Problem]) -> None:
-    """Move each provider's table to where the schema keeps it: `options`."""
-    for section in attrs.fields(attrs.resolve_types(Config)):
-        schema: Any = section.type
-        keys = {field.name for field in attrs.fields(schema)}
-        found = table.get(section.name)
-        if "options" in keys and isinstance(found, dict):
-            kind = cast("Kind", section.name)
-            table[kind] = _with_options(kind, found, keys, problems)
-
-
-def _with_options(
-    kind: Kind, section: Table, keys: Collection[str], problems: list[Problem]
-) -> Table:
-    names = provider_names(kind)
-    own: Table = {}
-    options: Table = {}
-    for key, value in section.items():
-        if key in keys and key != "options":
-            own[key] = value
-        elif key in names and isinstance(value, dict):
-            options[key] = value
-        elif text := _refusal(kind, key, value, names):
-            problems.append(Problem((kind, key), text))
-        else:
-            own[key] = value  # unknown too, and refused with the rest
-    return {**own, "options": options}
-
-
-def _refusal(kind: Kind, key: str, value: object, names: Sequence[str]) -> str:
-    if key == "options":
-        return f"is no key: a provider's keys stand in [{kind}.<provider>]"
-    if key in names:
-        return f"must be a table, [{kind}.{key}], is {shown(value)}"
-    if isinstance(value, dict):
-        return f"no {kind} provider has this name{near_or_all(key, names)}"
-    return ""
 
 
 # --- messages --------------------------------------------------------------------

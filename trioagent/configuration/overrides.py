@@ -20,6 +20,28 @@ if TYPE_CHECKING:
 
 Table = dict[str, Any]
 
+MOST_LEVELS = 32
+"""Of tables and arrays in each other; Python's own limit is an error of Python's."""
+
+
+_OF_ONE_AGENT = (
+    "a key of one agent stands in its [[agents]] table of the file; --set sets what "
+    "all share"
+)
+
+
+def is_too_deep(value: object) -> bool:
+    """Whether tables and arrays are nested beyond `MOST_LEVELS`."""
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
+
 
 def override(
     table: Table, overrides: Sequence[str], lines: list[str]
@@ -38,8 +60,13 @@ def override(
         if not equals or not all(re.fullmatch(r"[\w-]+", part) for part in path):
             lines.append(f"{label}: must look like section.key=value")
             continue
+        if path[0] == "agents" and len(path) > 1:
+            lines.append(f"{label}: {_OF_ONE_AGENT}")
+            continue
         try:
-            _put(table, path, _value(value))
+            if len(path) > MOST_LEVELS or is_too_deep(read := _value(value)):
+                raise ValueError(f"has more than {MOST_LEVELS} levels")  # noqa: TRY301 - said as the others
+            _put(table, path, read)
         except (ValueError, RecursionError) as error:
             lines.append(f"{label}: {error}")
             continue

@@ -12,6 +12,8 @@ from trioagent.errors import ConfigError
 from trioagent.registry import Kind, provider
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trioagent.config import Config
 
 MASK = "***"
@@ -24,6 +26,27 @@ def render_config(config: Config) -> str:
     class does not know, or whose provider cannot be imported, is judged by its name.
     """
     return tomli_w.dumps(config_tables(config))
+
+
+def render_agents(common: Config, agents: Sequence[Config]) -> str:
+    """As `render_config`; of several agents, with what each has of its own."""
+    tables = config_tables(common)
+    own = [_own(config_tables(agent), tables) for agent in agents]
+    if len(agents) > 1 or any(own):
+        tables["agents"] = own
+    return tomli_w.dumps(tables)
+
+
+def _own(table: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]:
+    """What of `table` is not so in `common`."""
+    own: dict[str, Any] = {}
+    for key, value in table.items():
+        known = common.get(key)
+        if value == known:
+            continue
+        tables = isinstance(value, dict) and isinstance(known, dict)
+        own[key] = _own(value, known or {}) if tables else value
+    return own
 
 
 def config_tables(config: Config) -> dict[str, Any]:

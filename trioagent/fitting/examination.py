@@ -36,6 +36,18 @@ class Examination:
     told_by_servers: dict[str, str] = attrs.Factory(dict)
     """By address, what a server that answers calls itself."""
     late: dict[str, Lateness] = attrs.Factory(dict)
+    _all: list[Selected] = attrs.Factory(list)
+
+    def look_at(self, config: Config) -> None:
+        """From now on, at this agent."""
+        if config is not self.config:
+            installed = read_installed(card=bool(self.cards.cards))
+            self.config, self.parts = config, selected(config, installed)
+        self._all += [part for part in self.parts if part not in self._all]
+
+    def look_at_all(self) -> None:
+        """From now on, at what all agents together are made of."""
+        self.parts = tuple(self._all)
 
     def lateness(self, what: str) -> Lateness:
         """Where it is noted how late timers are during something."""

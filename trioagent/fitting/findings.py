@@ -34,6 +34,11 @@ class Finding:
     hint: str = ""
     numbers: Mapping[str, Any] = attrs.Factory(dict)
 
+    def of(self, agent: str) -> Finding:
+        """The same, of this agent; an empty name changes nothing."""
+        detail = f"{agent}: {self.detail}" if agent else self.detail
+        return attrs.evolve(self, detail=detail)
+
     @property
     def ok(self) -> bool:
         """Whether it can be used, well or not."""

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from trioagent.app import choose_recognizer
-from trioagent.configuration.file import structure_options
+from trioagent.choices import choice, choose_recognizer
 from trioagent.errors import ConfigError
 from trioagent.fitting.needs import Installed, Need, need_of
 from trioagent.fitting.threads import ThreadUser
-from trioagent.registry import Kind, provider
+from trioagent.registry import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,12 +34,7 @@ def selected(config: Config, installed: Installed) -> tuple[Selected, ...]:
     found = []
     for kind, name in _choices(config):
         try:
-            offered = provider(kind, name)
-            table = dict(getattr(config, kind).options.get(name, {}))
-            keys = attrs.fields_dict(offered.options)
-            if kind == "asr" and config.asr.model and "model" in keys:
-                table.setdefault("model", config.asr.model)
-            options = structure_options(offered.options, table, f"{kind}.{name}")
+            options = choice(config, kind, name).options
         except ConfigError:
             continue
         need = need_of(kind, name, options, installed)

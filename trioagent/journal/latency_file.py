@@ -66,7 +66,7 @@ class LatencyFile:
 
     @asynccontextmanager
     async def kept_short(self) -> AsyncIterator[None]:
-        """Keep the limits meanwhile. However many write, this belongs to one of them."""
+        """Keep the limits meanwhile; once, however many write into it."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.run, name="latency log")
             yield

@@ -7,7 +7,7 @@ whether the service manager may go on thinking that we live.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -38,11 +38,13 @@ class StatusBoard:
     Attributes:
         agent: Whose status it is; None while it starts.
         leaving: Whether it was asked to end.
+        failed: Why it has ended, if it did by itself; empty otherwise.
         breakers: Tells of each provider whether it is asked at all: "closed" is well.
     """
 
     agent: Agent | None = None
     leaving: bool = False
+    failed: str = ""
     breakers: Breakers = _no_breakers
     turns: Turns = attrs.Factory(Turns)
     lateness: LoopLateness = attrs.Factory(LoopLateness)
@@ -59,7 +61,9 @@ class StatusBoard:
 
     @property
     def state(self) -> str:
-        """What the agent does: starting, listening, reconnecting or leaving."""
+        """What it does: starting, listening, reconnecting, leaving or failed."""
+        if self.failed:
+            return "failed"
         if self.leaving:
             return "leaving"
         if self.agent is None:
@@ -68,12 +72,22 @@ class StatusBoard:
 
     def problems(self) -> list[str]:
         """What is not as it should be, for people."""
+        return self.problems_of_agent() + self.problems_of_process()
+
+    def problems_of_agent(self) -> list[str]:
+        """Those that concern this agent alone."""
+        if self.failed:
+            return [f"it has failed: {self.failed}"]
         found = []
         if self.state != "listening":
             found.append(f"it is {self.state}")
         if self.agent is not None and self.agent.link_lost:
             found.append(f"lost the room: {self.agent.link_lost}")
-        found += [
+        return found
+
+    def problems_of_process(self) -> list[str]:
+        """Those that concern all agents of the process."""
+        found = [
             f"{name} is not asked: its breaker is {state}"
             for name, state in self.breakers().items()
             if state == "open"
@@ -104,16 +118,28 @@ class StatusBoard:
 
     def report(self) -> dict[str, object]:
         """All of it, for JSON. No secrets, and nothing of what was said."""
-        agent, turns = self.agent, self.turns
-        self.note_link()
-        problems = self.problems()
+        return {
+            **self.told(self.problems(), self.state),
+            **self.told_of_agent(),
+            **self.told_of_parts(),
+        }
+
+    def told(self, problems: Sequence[str], state: str) -> dict[str, object]:
+        """The head of a report."""
         return {
             "healthy": not problems,
-            "problems": problems,
-            "state": self.state,
+            "problems": list(problems),
+            "state": state,
             "version": self._version,
             "pid": os.getpid(),
             "uptime_s": round(trio.current_time() - self._started, 1),
+        }
+
+    def told_of_agent(self) -> dict[str, object]:
+        """What a report says of the agent."""
+        agent, turns = self.agent, self.turns
+        self.note_link()
+        return {
             "room": None if agent is None else agent.parts.room.address,
             "speakers": [] if agent is None else speakers(agent),
             "floor": turns.floor(),
@@ -126,6 +152,11 @@ class StatusBoard:
                 "room": {} if agent is None else room_queue(agent),
                 "ears_dropped": 0 if agent is None else agent.dropped,
             },
+        }
+
+    def told_of_parts(self) -> dict[str, object]:
+        """What a report says of the process and its providers."""
+        return {
             "breakers": dict(self.breakers()),
             "process": process_figures(),
             "loop": self.lateness.told(),

@@ -20,10 +20,18 @@ def lines_of(told: Mapping[str, Any]) -> list[str]:
     return [
         head,
         *(f"  problem: {problem}" for problem in told["problems"]),
-        *_talk(told),
-        *_numbers(told),
-        *_errors(told),
+        *(line for agent in told.get("agents", ()) for line in _of_one(agent)),
+        *(() if "agents" in told else (*_talk(told), *_numbers(told))),
+        *_parts(told),
+        *(() if "agents" in told else _errors(told)),
     ]
+
+
+def _of_one(agent: Mapping[str, Any]) -> Iterator[str]:
+    """Of one agent of several."""
+    yield f"{agent['agent']}: {agent['state']}"
+    for line in (*_talk(agent), *_numbers(agent), *_errors(agent)):
+        yield f"  {line}"
 
 
 def _talk(told: Mapping[str, Any]) -> Iterator[str]:
@@ -60,6 +68,9 @@ def _numbers(told: Mapping[str, Any]) -> Iterator[str]:
         f" room: {_pairs({k: v for k, v in queues['room'].items() if v}) or '-'};"
         f" dropped by ears: {queues['ears_dropped']}"
     )
+
+
+def _parts(told: Mapping[str, Any]) -> Iterator[str]:
     if told["breakers"]:
         yield f"providers: {_pairs(told['breakers'])}"
     yield f"process: {_pairs(told['process'])}"
