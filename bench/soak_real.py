@@ -29,6 +29,7 @@ from bench.conversation import NAMES, SENTENCES
 from bench.vitals import Vitals, slopes, vitals
 from trioagent.app import run_agent
 from trioagent.configuration.file import load_config
+from trioagent.one_heap import use_one_heap
 from trioagent.shutdown import until_signal
 
 if TYPE_CHECKING:
@@ -192,6 +193,7 @@ def main() -> None:
     parser.add_argument("--agent", action="store_true", required=True)
     parser.add_argument("--set", dest="overrides", action="append", default=[])
     args = parser.parse_args()
+    use_one_heap()  # as `trioagent` does
     config = load_config(None, args.overrides)
     gc.collect()
     trio.run(until_signal, lambda: _agent(config))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") / 1024
-FIGURES = ("rss_kib", "objects", "tasks", "threads", "fds")
+FIGURES = ("rss_kib", "native_kib", "blocks", "objects", "tasks", "threads", "fds")
 PER_TURNS = 1000
 
 
@@ -32,6 +34,25 @@ class Vitals:
     tasks: int
     threads: int
     fds: int
+    native_kib: float = 0.0
+    """What malloc has given out and not got back; 0 where it does not tell.
+
+    Resident memory is also what malloc keeps for later, and that moves by itself.
+    """
+    blocks: int = 0
+    """Python's own small ones, of objects that no garbage collector tracks, too."""
+
+
+class _MallocInfo(ctypes.Structure):
+    """`struct mallinfo2` of glibc: bytes, over all heaps."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
 
 
 def vitals(turns: int) -> Vitals:
@@ -45,7 +66,19 @@ def vitals(turns: int) -> Vitals:
         trio.lowlevel.current_statistics().tasks_living,
         threading.active_count(),
         sum(1 for _ in Path("/proc/self/fd").iterdir()),
+        _native_kib(),
+        sys.getallocatedblocks(),
     )
+
+
+def _native_kib() -> float:
+    try:
+        mallinfo = ctypes.CDLL(None).mallinfo2
+    except (OSError, AttributeError):  # before glibc 2.33, other C libraries
+        return 0.0
+    mallinfo.restype = _MallocInfo
+    info = mallinfo()
+    return float(info.uordblks + info.hblkhd) / 1024
 
 
 def slopes(seen: Sequence[Vitals], warm_up: int) -> dict[str, Slope]:
@@ -89,4 +122,4 @@ def lines(found: Mapping[str, Slope]) -> Iterable[str]:
     for name, line in found.items():
         interval = f"{line.low:+.2f} … {line.high:+.2f}"
         told = f"{line.value:+.2f} per 1,000 turns, 95 % {interval}: {verdict(line)}"
-        yield f"{name:8} {told}"
+        yield f"{name:10} {told}"

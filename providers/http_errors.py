@@ -13,6 +13,7 @@ import attrs
 import httpx
 import trio
 
+from providers.http_client import compression
 from providers.http_words import error_message
 from providers.redaction import redacted
 from trioagent.errors import ProviderError, ProviderUnavailable
@@ -92,6 +93,8 @@ class HttpErrors:
 
     async def words_of(self, response: httpx.Response) -> str:
         """What the body says, for people; waits a second for it, and cuts it."""
+        if how := compression(response):
+            return f"a compressed body ({how})"
         body = bytearray()
         with trio.move_on_after(_BODY_S):
             async for part in response.aiter_bytes():

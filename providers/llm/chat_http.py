@@ -12,6 +12,7 @@ import httpx
 import trio
 from httpx_sse import EventSource
 
+from providers.http_client import http_client
 from providers.llm.chat_wire import WireError
 from providers.llm.http_errors import HttpErrors
 
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from providers.llm.openai import Options
 
 _CLOSE_S = 1.0
-_KEEP_ALIVE_S = 300.0
-"""People pause for longer than the 5 s that httpx would keep a connection."""
-_LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-_KEEP_CONNECTIONS = 8
 _HTTP_OK = 200
 _NO_SUCH_PAGE = {404, 405, 501}
 _MOST_LISTING_BYTES = 1 << 22
@@ -37,7 +34,9 @@ class ChatHttp:
     """The requests of a chat client. All errors are trioagent's."""
 
     def __init__(self, options: Options) -> None:
-        self._client = _http_client(options)
+        self._client = http_client(
+            options.api_key, options.connect_timeout_s, options.headers
+        )
         self._errors = HttpErrors(
             api_key=options.api_key,
             connect_timeout_s=options.connect_timeout_s,
@@ -148,23 +147,3 @@ class _Measured:
         event = await anext(self._events)
         self._text.start_anew()
         return event
-
-
-def _http_client(options: Options) -> httpx.AsyncClient:
-    key = options.api_key
-    return httpx.AsyncClient(
-        headers={
-            **({"Authorization": f"Bearer {key}"} if key else {}),
-            **options.headers,
-        },
-        timeout=httpx.Timeout(None, connect=options.connect_timeout_s),
-        # httpcore can lose a connection's place for ever when a request is cancelled
-        # while it waits for one, so nobody ever waits for one.
-        limits=httpx.Limits(
-            max_connections=None,
-            max_keepalive_connections=_KEEP_CONNECTIONS,
-            keepalive_expiry=_KEEP_ALIVE_S,
-        ),
-        # A proxy set for the internet does not know this machine's own servers.
-        mounts={f"all://{host}": None for host in _LOCAL_HOSTS},
-    )

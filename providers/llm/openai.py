@@ -15,6 +15,7 @@ import attrs
 import trio
 from attrs import validators as v
 
+from providers.http_keys import warn_of_readable_key
 from trioagent.interfaces import LanguageModel
 from trioagent.plugins import Provider
 
@@ -111,6 +112,8 @@ def _make_client(options: Options) -> ChatClient:
 @asynccontextmanager
 async def _open(options: Options) -> AsyncIterator[LanguageModel]:
     """Connects to nothing yet: the server may come later."""
+    keys = bool(options.api_key or options.headers)
+    warn_of_readable_key(options.base_url, "llm.openai", keys=keys)
     client = await trio.to_thread.run_sync(_make_client, options)
     async with client.closing():
         yield client

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import trio
 
+from providers.http_client import http_client
 from providers.http_errors import HttpErrors
 from providers.tts.openai_wav import NotSpeech, SpeechBytes
 from trioagent.errors import ProviderError
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from trioagent.interfaces import Pcm
 
 _CLOSE_S = 1.0
-_KEEP_ALIVE_S = 300.0
-"""People pause for longer than the 5 s that httpx would keep a connection."""
-_KEEP_CONNECTIONS = 8
-_LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _HTTP_OK = 200
 _WORTH_ANOTHER_TRY = (502, 503, 504)
 _TRIES = 2
@@ -41,7 +38,7 @@ class SpeechClient:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._client = _http_client(options)
+        self._client = http_client(options.api_key, options.connect_timeout_s)
         self._url = options.base_url.rstrip("/") + "/audio/speech"
         self._errors = HttpErrors(
             api_key=options.api_key,
@@ -170,20 +167,3 @@ class SpeechClient:
             hint='set response_format in [tts.openai] to "wav" or "pcm",'
             " whichever the server knows",
         )
-
-
-def _http_client(options: Options) -> httpx.AsyncClient:
-    key = options.api_key
-    return httpx.AsyncClient(
-        headers={"Authorization": f"Bearer {key}"} if key else {},
-        timeout=httpx.Timeout(None, connect=options.connect_timeout_s),
-        # httpcore can lose a connection's place for ever when a request is cancelled
-        # while it waits for one, so nobody ever waits for one.
-        limits=httpx.Limits(
-            max_connections=None,
-            max_keepalive_connections=_KEEP_CONNECTIONS,
-            keepalive_expiry=_KEEP_ALIVE_S,
-        ),
-        # A proxy set for the internet does not know this machine's own servers.
-        mounts={f"all://{host}": None for host in _LOCAL_HOSTS},
-    )

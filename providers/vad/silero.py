@@ -7,6 +7,7 @@ not imported, because we keep each speaker's state ourselves and share one sessi
 from __future__ import annotations
 
 import importlib.util
+import os
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,8 @@ class Silero:
     """The network, loaded."""
 
     def __init__(self, model: Path) -> None:
+        # From 1.29 on it tells Microsoft how it is used, beginning when it is imported.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime  # noqa: PLC0415 - heavy
 
         settings = onnxruntime.SessionOptions()

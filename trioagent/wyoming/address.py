@@ -9,7 +9,6 @@ import attrs
 
 from trioagent.errors import ConfigError
 
-
 _SHOWN_CHARS = 200
 
 
