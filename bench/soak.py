@@ -10,11 +10,12 @@ slow and fail, lost links, text messages, people who come and go. `--real`: an a
 recognizer, espeak and an HTTP server that streams replies; callers in other processes
 speak and interrupt; everything is recorded. See bench/soak_real.py.
 
-What is printed: for resident memory, objects known to the garbage collector, tasks,
-threads and file descriptors the slope per 1,000 turns, its 95 % confidence interval
-(bench/slopes.py), and whether that can be told from zero. What came before the warm-up
-ended is left out. The exit code is 1 if anything but resident memory grows: that one
-also moves by itself, and is for people to judge.
+What is printed: for resident memory, what malloc has given out, Python's blocks,
+objects known to the garbage collector, tasks, threads and file descriptors the slope
+per 1,000 turns, its 95 % confidence interval (bench/slopes.py), and whether that can be
+told from zero. What came before the warm-up ended is left out. The exit code is 1 if
+anything but resident memory grows: that one is also what malloc keeps for later, which
+moves by itself, and is for people to judge.
 """
 
 from __future__ import annotations
