@@ -186,7 +186,8 @@ async def test_after_each_kind_of_failure_the_agent_apologizes_and_goes_on(
         return answers[len(asked) - 1]
 
     async with open_sse_server(nth) as server:
-        config = _with_llm(tmp_path, server.url)
+        # Each turn is to ask, however many have failed.
+        config = _with_llm(tmp_path, server.url, breaker__failures=100)
         async with running_agent(config) as agent:
             replies = await converse(config, *["hello"] * len(answers))
     assert transcripts(replies) == ["sorry"] * len(FAILURES) + ["good morning"]

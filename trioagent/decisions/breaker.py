@@ -45,6 +45,8 @@ class Breaker:
     last_error: str = ""
     retry_at: float = -math.inf
     _relapses: int = 0
+    _owed: int = 0
+    """How many failed in a row before it said that it was well."""
     _on_probation: bool = False
     _probe: Ticket | None = None
 
@@ -77,8 +79,9 @@ class Breaker:
         self._relapses, self._on_probation = 0, False
 
     def seems_well(self) -> None:
-        """It says that it would answer. It is believed until it fails once."""
+        """It says that it would answer. If it fails nevertheless, its row goes on."""
         if self.failing:
+            self._owed = self.in_a_row
             self._close()
             self._on_probation = True
 
@@ -88,9 +91,8 @@ class Breaker:
         if self._on_probation:
             self._relapses += 1
             self._on_probation = False
-            self.in_a_row = self.failures
-        else:
-            self.in_a_row += 1
+            self.in_a_row = self._owed
+        self.in_a_row += 1
         self.last_error = error
         # A call from before it opened says nothing about now.
         if newly or ticket is self._probe:
