@@ -40,7 +40,7 @@ class Bench:
 
 
 BENCHES = (
-    Bench("ttfa", "Time to first audio, in process", quick=("--turns", "2")),
+    Bench("ttfa", "Time to first audio", quick=("--turns", "2")),
     Bench("barge_in_process", "Interruptions, in process", quick=("--turns", "2")),
     Bench(
         "sessions",
@@ -60,6 +60,7 @@ BENCHES = (
     Bench(
         "barge_in",
         "Interruptions, heard by a client of murmurd",
+        ("--rounds", "3", "--coughs", "6"),
         quick=("--rounds", "0", "--coughs", "1"),
     ),
     Bench("serve", "A recognizer in another process", quick=("--rounds", "1")),
