@@ -39,8 +39,8 @@ SILENCE = np.zeros(work.FRAME, np.int16)
 # Half as loud as the noise: Opus is 6.5 ms late, which is not half a frame.
 LOUD = 2500
 STEP = work.FRAME // 2
-# Less than a frame.
-ALMOST_S = 0.015
+# What Opus leaves of silence is less, and of a third of a step of noise more.
+AUDIBLE = 500
 _HOLD_MS = work.HOLD_S * 1000
 _TURN = TurnConfig(hold_ms=_HOLD_MS, min_hold_ms=_HOLD_MS, max_hold_ms=_HOLD_MS)
 EARLY_STARTS = {
@@ -152,7 +152,8 @@ def exact_s(pcm: Pcm) -> float:
 def loud_s(pcm: Pcm) -> float:
     """How much of it is loud, in steps of 10 ms; Opus makes no clean borders."""
     steps = pcm[: len(pcm) - len(pcm) % STEP].reshape(-1, STEP)
-    return np.count_nonzero(np.abs(steps[:, ::8]).mean(1) > LOUD) * STEP / work.RATE_HZ
+    loud = np.abs(steps[:, ::8]).mean(1) > AUDIBLE
+    return np.count_nonzero(loud) * STEP / work.RATE_HZ
 
 
 @attrs.define(eq=False)
@@ -177,10 +178,11 @@ class _Stream:
 
     async def feed(self, pcm: Pcm) -> str:
         speech_s = self.speech_s(pcm)
-        if speech_s:
+        # Opus gives a little more than there was, at the end.
+        if speech_s and not self.complete:
             self.heard_s += speech_s
             self.last_speech = trio.current_time()
-        if self.heard_s >= self.spoken.length_s - ALMOST_S:
+        if self.complete:
             await trio.sleep_until(self.last_speech + work.ASR_TAIL_S)
             return self.spoken.text
         await trio.lowlevel.checkpoint()
@@ -189,6 +191,11 @@ class _Stream:
     async def finish(self) -> str:
         await trio.sleep_until(self.last_speech + work.ASR_TAIL_S)
         return self.spoken.text
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the speech has come."""
+        return self.heard_s >= self.spoken.length_s - 1e-6
 
 
 class LanguageModel:
