@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,7 +138,20 @@ class Engine:
 
     def text(self, stream: Any) -> str:  # noqa: ANN401
         """Return the hypothesis so far."""
-        return str(self._recognizer.get_result(stream)).strip()
+        # sherpa-onnx 2.0 never frees a text that `get_result` gave: it forgets one
+        # reference to it. What it says in JSON is the same text, and is freed.
+        try:
+            result = json.loads(self._result(stream), strict=False)
+        except ValueError:  # a probability that is no number makes it no JSON
+            return str(self._recognizer.get_result(stream)).strip()
+        return str(result["text"]).strip()
+
+    def _result(self, stream: Any) -> str:  # noqa: ANN401
+        try:
+            return str(self._recognizer.get_result_as_json_string(stream))
+        except UnicodeDecodeError as error:
+            # A character of several tokens is whole in the text only.
+            return error.object.decode(errors="ignore")
 
     def _decode_ready(self, streams: list[Any]) -> None:
         self._recognizer.decode_streams(streams)
