@@ -116,7 +116,7 @@ def _cell(value: object) -> str:
     shown = " / ".join(
         str(value[key]) for key in ("p50", "p95", "p99", "max") if key in value
     )
-    return f"{shown} of {value['count']}"
+    return f"{shown} of {value['count']}" if "count" in value else shown
 
 
 def write_down(bench: Bench, text: str) -> None:
