@@ -35,7 +35,8 @@ def test_a_short_soak_holds_no_more_tasks_than_before(tmp_path: Path) -> None:
     assert stage.turns >= 100
     assert stage.outcomes["answered"] >= 5
     assert {look.tasks for look in seen} == {seen[0].tasks}
-    assert {look.threads for look in seen} == {seen[0].threads}
+    # Idle ones of earlier tests may end meanwhile.
+    assert max(look.threads for look in seen) == seen[0].threads
     assert (tmp_path / "latency.jsonl").exists()
 
 
