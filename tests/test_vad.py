@@ -93,13 +93,40 @@ def test_silero_keeps_speakers_apart(detector: VoiceActivityDetector) -> None:
 
 
 def test_silero_reset_forgets(detector: VoiceActivityDetector) -> None:
-    speech = say("what is the weather like in toronto")
+    speech = say("what is the weather like in toronto")[:HEARING_RATE_HZ]
     stream = detector.stream()
     first = probabilities(stream, speech)
     again = probabilities(stream, speech)
     assert again[0] != first[0]
     stream.reset()
     assert probabilities(stream, speech).tolist() == first.tolist()
+
+
+@pytest.mark.parametrize("level", [0, -silero.QUIET + 1, silero.QUIET - 1])
+def test_silero_forgets_in_silence_without_asking_the_network(
+    detector: VoiceActivityDetector, level: int
+) -> None:
+    speech = say("what is the weather like in toronto")[:HEARING_RATE_HZ]
+    first = probabilities(detector.stream(), speech)
+    stream = detector.stream()
+    probabilities(stream, speech)
+    quiet = np.full(100 * silero.FRAME_SAMPLES, level, np.int16)
+    heard = probabilities(stream, quiet)
+    assert all(heard[:3] > 0)
+    assert not any(heard[silero.QUIET_FRAMES :])
+    assert probabilities(stream, speech).tolist() == first.tolist()
+
+
+@pytest.mark.parametrize("level", [-silero.QUIET, silero.QUIET])
+def test_silero_asks_the_network_about_a_single_click(
+    detector: VoiceActivityDetector, level: int
+) -> None:
+    stream = detector.stream()
+    probabilities(stream, silence(1))
+    click = np.zeros(silero.FRAME_SAMPLES, np.int16)
+    click[100] = level
+    assert stream.probability(click) > 0.0
+    assert stream.probability(np.zeros_like(click)) > 0.0
 
 
 @pytest.mark.parametrize("samples", [0, 320, 511, 1024])

