@@ -41,7 +41,11 @@ class Bench:
 
 BENCHES = (
     Bench("ttfa", "Time to first audio", quick=("--turns", "2")),
-    Bench("barge_in_process", "Interruptions, in process", quick=("--turns", "2")),
+    Bench(
+        "barge_in_scripted",
+        "Interruptions on the scripted work",
+        quick=("--turns", "2"),
+    ),
     Bench(
         "sessions",
         "One and twenty conversations in a process",

@@ -1,24 +1,28 @@
-"""Interruptions on the scripted work, in process.
+"""Interruptions on the scripted work, in process and through a real murmurd.
 
-    python -m bench.barge_in_process [--turns 50] [--json]
+    python -m bench.barge_in_scripted [--turns 50] [--json]
 
 The user begins to speak 0.5 s into a reply of two seconds. From the first frame of that
 speech: until the reply is ducked, until its last frame, until the interruption is
 confirmed; and from there to the last frame: nought or less, for a ducked reply is
 silent already. A duck has to wait for nothing but the detector and the tick of the
-frame that fades out.
+frame that fades out. Through murmurd the user sends the frame, the last frame is when
+the reply's last packet has come to the user, and the other times are the agent's; both
+conversations run at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
-from bench import scripted, work
+from bench import over_mumble, scripted, work
 from bench.agents import Row, conditions
 from bench.printing import percentiles, report
 
@@ -39,12 +43,17 @@ class Times:
         self.at.setdefault(event.name, []).append(journal.started + event.t)
 
 
-async def measure(turns: int) -> Row:
+async def measure(turns: int, *, mumble: bool = False) -> Row:
     """So many interruptions, one reply after another."""
     times = Times()
-    talk = scripted.Conversation(scripted.config("pause"), observers=[times.observe])
     rows: list[tuple[float, float, float, float]] = []
-    async with talk.running():
+    async with AsyncExitStack() as stack:
+        make = scripted.Conversation
+        if mumble:
+            server = await stack.enter_async_context(over_mumble.server())
+            make = partial(over_mumble.Conversation, mumble=server)
+        talk = make(scripted.config("pause"), observers=[times.observe])
+        await stack.enter_async_context(talk.running())
         await trio.sleep(work.SILENCE_S)
         await talk.say()
         for _ in range(turns):
@@ -62,10 +71,23 @@ async def measure(turns: int) -> Row:
             )
     names = ("ducked", "last_frame", "confirmed", "last_frame_after_confirmed")
     columns = zip(names, zip(*rows, strict=True), strict=True)
-    return {
+    return {"heard": "by a client of murmurd" if mumble else "in process"} | {
         f"{name}_ms": percentiles([value * 1000 for value in column])
         for name, column in columns
     }
+
+
+async def measure_both(turns: int) -> list[Row]:
+    """In process and through murmurd, at once."""
+    rows: list[Row] = [{}, {}]
+
+    async def one(index: int) -> None:
+        rows[index] = await measure(turns, mumble=bool(index))
+
+    async with trio.open_nursery() as nursery:
+        for index in range(len(rows)):
+            nursery.start_soon(one, index)
+    return rows
 
 
 def main() -> None:
@@ -74,7 +96,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     load = os.getloadavg()[0]
-    report([trio.run(measure, args.turns)], conditions(load), as_json=args.json)
+    report(trio.run(measure_both, args.turns), conditions(load), as_json=args.json)
 
 
 if __name__ == "__main__":
