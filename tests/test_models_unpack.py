@@ -124,8 +124,21 @@ def test_rights_in_the_archive_do_not_count(tmp_path: Path) -> None:
 
 
 def test_a_member_does_not_replace_another(tmp_path: Path) -> None:
-    with pytest.raises((ModelError, FileExistsError)):
+    with pytest.raises(ModelError, match="File exists"):
         unpack(tar_with([(FILE, b"1"), (tarfile.TarInfo("a/file"), b"2")]), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", ".", "a/file/below", "x" * 300])
+def test_a_name_that_cannot_be_a_file(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be unpacked"):
+        unpack(tar_with([(FILE, b"1"), (tarfile.TarInfo(name), b"2")]), tmp_path)
+
+
+def test_a_member_without_a_name(tmp_path: Path) -> None:
+    # What comes after a NUL does not count.
+    whole = zip_with([(zipfile.ZipInfo("name"), b"1")])
+    with pytest.raises(ModelError, match="no name"):
+        unpack(whole.replace(b"name", b"\0ame"), tmp_path)
 
 
 BOMB = bytes(3_000_000)

@@ -39,6 +39,16 @@ _BROKEN = (
     # Of bz2 and gzip, for data that is not theirs.
     OSError,
 )
+# What its names and places bring about, where other errors are of our own disk: none is
+# of bz2 and gzip, EINVAL a place before the beginning of its file.
+_OF_THE_ARCHIVE = {
+    None,
+    errno.EINVAL,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+}
 
 
 @attrs.frozen
@@ -78,9 +88,8 @@ class Unpacking:
             else:
                 self._untar()
         except _BROKEN as error:
-            # EINVAL: the archive led to a place before the beginning of its file.
-            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-                raise  # of our own disk, not of the archive
+            if isinstance(error, OSError) and error.errno not in _OF_THE_ARCHIVE:
+                raise
             raise self._refusal(str(error) or type(error).__name__) from error
 
     def _refusal(self, reason: str) -> ModelError:
@@ -139,6 +148,8 @@ class Unpacking:
         with zipfile.ZipFile(self.archive) as archive:
             for member in archive.infolist():
                 self._count()
+                if not member.filename:
+                    raise self._refusal("a member has no name")
                 if member.flag_bits & 1:
                     raise self._refusal(f"{member.filename} is encrypted")
                 kind = (member.external_attr >> 16) & 0o170000
