@@ -116,6 +116,19 @@ def test_wav_without_samples_is_refused(tmp_path: Path) -> None:
         read_wav(path, 16_000)
 
 
+@pytest.mark.parametrize(
+    ("rate_hz", "samples", "wrong"),
+    [(3, 7262, "has 3 samples a second"), (1000, 1_380_001, "too long to be spoken")],
+)
+def test_what_would_become_very_many_samples_is_refused(
+    tmp_path: Path, rate_hz: int, samples: int, wrong: str
+) -> None:
+    path = tmp_path / "slow.wav"
+    soundfile.write(path, np.zeros(samples, dtype=np.int16), rate_hz)
+    with pytest.raises(ConfigError, match=wrong):
+        read_wav(path, 16_000)
+
+
 def test_unwritable_place_is_named(tmp_path: Path) -> None:
     path = tmp_path / "no" / "reply.wav"
     with pytest.raises(ConfigError, match=r"cannot write .*reply\.wav: No such file"):

@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 _FULL_SCALE = 32768.0
 _MOST_VALUES = 1 << 26
 """Samples of all channels: 23 minutes at 48 kHz, and a quarter of a gigabyte."""
+_LONGEST_S = 23 * 60
+_LOWEST_RATE_HZ = 1000
+"""There is no speech at a lower one, and a second would become very many samples."""
 _WHAT_TO_GIVE = "give a WAV, FLAC or Ogg file with speech in it"
 
 
@@ -94,7 +97,10 @@ def _read(path: Path) -> tuple[npt.NDArray[np.float32], int]:
             f"{path} is not a sound file that libsndfile can read",
             hint=f"{_WHAT_TO_GIVE}; others: ffmpeg -i {path.name} speech.wav",
         ) from error
-    if cut:
+    if rate_hz < _LOWEST_RATE_HZ:
+        message = f"{path} has {rate_hz} samples a second, too few for speech"
+        raise ConfigError(message, hint=_WHAT_TO_GIVE)
+    if cut or len(samples) > _LONGEST_S * rate_hz:
         raise ConfigError(f"{path} is too long to be spoken", hint=_WHAT_TO_GIVE)
     return samples, int(rate_hz)
 
