@@ -176,7 +176,7 @@ async def test_fifty_talk_to_a_recognizer_that_is_too_slow(
         for person in (ANA, *people):
             scene.room.put(SpeakerLeft(person))
         await trio.sleep(5)
-        assert not scene.agent._ears
+        assert not scene.agent.listening_to
         assert not scene.agent._turns
         assert not scene.agent._running
         assert scene.idle()
@@ -213,7 +213,7 @@ async def test_ten_thousand_come_and_go_and_nothing_stays(
     async with running(scene):
         before = await visits(1000, 500)
         after = await visits(2000, 10_000)
-        assert not scene.agent._ears
+        assert not scene.agent.listening_to
         assert not scene.agent._turns
         assert not scene.agent._conversation.floor.echoing
         assert after - before < 300

@@ -115,7 +115,7 @@ async def settled(stage: Stage) -> None:
         while stage.busy:  # noqa: ASYNC110 - the fakes set no event
             await trio.sleep(0.25)
     assert not stage.busy
-    for ear in stage.agent._ears.values():
+    for ear in stage.agent.listening_to:
         if ear._utterance is not None:
             assert ear._utterance.closed
 

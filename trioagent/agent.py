@@ -16,6 +16,7 @@ from trioagent.conversation import Conversation
 from trioagent.decisions.history import Exchange, History
 from trioagent.decisions.identity import identity
 from trioagent.ear import Ear, EarState
+from trioagent.ears import Ears
 from trioagent.errors import own_errors
 from trioagent.forgetting import Forgetting, Keeper, asks_to_forget
 from trioagent.interfaces import (
@@ -80,10 +81,8 @@ class Agent:
     history: History = attrs.field(init=False)
     link_lost: str = attrs.field(init=False, default="")
     taken: int = attrs.field(init=False, default=0)
-    _dropped: int = attrs.field(init=False, default=0)
-    """Packets that the ears of those who left dropped."""
     _conversation: Conversation = attrs.field(init=False)
-    _ears: dict[int, Ear] = attrs.field(init=False, factory=dict)
+    _ears: Ears = attrs.field(init=False)
     _turns: dict[int, Turn] = attrs.field(init=False, factory=dict)
     """Each speaker's newest turn."""
     # In order: a set's would differ from run to run.
@@ -102,6 +101,13 @@ class Agent:
         self._turns_so_far = memory.turns
         self._conversation = Conversation.between(parts, config, memory)
         self.history = self._conversation.history
+        self._ears = Ears(
+            parts.vad,
+            config.vad,
+            self._open_utterance,
+            lambda: self._conversation.floor.speaking is not None,
+            self.ears,
+        )
         self._apology = WrittenApology(parts.room, config.agent.failure_notice)
         self._forgetting = Forgetting(
             parts.room,
@@ -124,7 +130,7 @@ class Agent:
 
     def ear_states(self) -> dict[int, EarState]:
         """What its ears know now, by their speakers' ids."""
-        return {speaker: ear.state for speaker, ear in self._ears.items()}
+        return self._ears.states
 
     def ear_state(self, speaker: int) -> EarState:
         """What the ear for this speaker knows now."""
@@ -134,12 +140,12 @@ class Agent:
     @property
     def listening_to(self) -> tuple[Ear, ...]:
         """The ears for those who are in the channel."""
-        return tuple(self._ears.values())
+        return tuple(self._ears)
 
     @property
     def dropped(self) -> int:
         """Packets that no listener took in time."""
-        return self._dropped + sum(ear.dropped for ear in self._ears.values())
+        return self._ears.dropped
 
     async def leave(self) -> None:
         """Begin nothing more; end `run` after the sentence that is being heard.
@@ -169,7 +175,7 @@ class Agent:
                 known = ear is not None and ear.speaker is speaker
                 if known or self.hears(speaker):
                     late_s = trio.current_time() - event.time
-                    (ear or self._ear(speaker)).hear(event, late_s)
+                    (ear or self._ears.of(speaker)).hear(event, late_s)
             case SpeakerJoined(speaker):
                 self._meet(speaker)
             case SpeakerLeft(speaker):
@@ -185,30 +191,15 @@ class Agent:
                 self.link_lost = ""
                 log.info("back in the room")
 
-    def _ear(self, speaker: Speaker) -> Ear:
-        ear = self._ears.get(speaker.id)
-        if ear is None:
-            ear = self._ears[speaker.id] = Ear(
-                speaker,
-                self.config.vad,
-                self._open_utterance,
-                lambda: self._conversation.floor.speaking is not None,
-                remembered=self.ears.get(speaker.id, EarState()),
-                vad=self.parts.vad.stream(),
-            )
-        return ear
-
     def _meet(self, speaker: Speaker) -> None:
         known = self._ears.get(speaker.id)
         if known is not None and known.speaker != speaker:
             self._part_from(known.speaker)
         if self.hears(speaker):
-            self._ear(speaker)
+            self._ears.of(speaker)
 
     def _part_from(self, speaker: Speaker) -> None:
-        if (ear := self._ears.pop(speaker.id, None)) is not None:
-            ear.close()
-            self._dropped += ear.dropped
+        self._ears.close(speaker.id)
         # Ids are given out again, to people with other loudspeakers.
         self._conversation.floor.echoing.discard(speaker.id)
         if (turn := self._turns.pop(speaker.id, None)) is not None:
@@ -223,8 +214,7 @@ class Agent:
         for turn in turns:
             self._forgotten.add(turn)
             turn.interrupt("forgotten")
-        if (ear := self._ears.pop(speaker.id, None)) is not None:
-            ear.close()
+        self._ears.close(speaker.id)
         floor.forget(speaker.id, trio.current_time())
         exchanges = self.history.forget(speaker)
         over = [self._running[turn] for turn in turns]
