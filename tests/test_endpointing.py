@@ -163,9 +163,7 @@ def test_speech_must_be_unbroken_before_the_key_is_let_go() -> None:
 def test_a_new_talk_spurt_goes_on_after_a_short_one() -> None:
     talk = Talk()
     talk.packets(5, speech=True, ends_talk=True)
-    assert talk.endpointer.packets_stopped(talk.now)
     talk.packets(5, speech=True)
-    assert not talk.endpointer.packets_stopped(talk.now)
     # It has spoken 200 ms in all, but only 100 ms since the last terminator.
     assert talk.packets(1, speech=True, ends_talk=True) is Speaking.SPEAKING
     assert talk.wait()[-1] == (500, Speaking.ENDED)
@@ -191,15 +189,6 @@ def test_a_hold_out_of_order_never_shortens_or_lengthens_the_wrong_way(
     endpointer = Endpointer(config, STARTED)
     endpointer.words(text)
     assert endpointer.hold_s == pytest.approx(0.3)
-
-
-def test_packets_have_stopped_after_the_gap_or_with_the_terminator() -> None:
-    talk = Talk()
-    talk.packets(10, speech=True)
-    assert not talk.endpointer.packets_stopped(talk.now + 0.08 - SOON_S)
-    assert talk.endpointer.packets_stopped(talk.now + 0.08)
-    talk.packets(1, speech=False, ends_talk=True)
-    assert talk.endpointer.packets_stopped(talk.now)
 
 
 def test_endless_speech_is_cut_off() -> None:

@@ -162,11 +162,6 @@ class Murmurd:
         """End it as a crash would, by SIGKILL. It stays down until `start`."""
         await self._end(signal.SIGKILL)
 
-    async def restart(self) -> None:
-        """Stop it and start it again; its clients lose their connections."""
-        await self.stop()
-        await self.start()
-
     async def look_after(self) -> None:
         """Start it again whenever it died by itself. Runs until cancelled."""
         pause_s, up_since = RESTART_MIN_S, trio.current_time()

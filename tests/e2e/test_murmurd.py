@@ -89,7 +89,8 @@ async def test_channels_are_there(murmur_server: OpenServer) -> None:
             ("Lobby", "Bots"),
             ("Lobby", "Étage 1"),
         }
-        await server.restart()
+        await server.stop()
+        await server.start()
         assert (await log_in(server)).channels == channels
 
 

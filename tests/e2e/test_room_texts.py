@@ -104,7 +104,8 @@ async def test_figures_go_on_over_a_loss(murmur_server: OpenServer) -> None:
         await exchange(ana, agent, 440.0)
         before = agent.figures["voice_received"]  # type: ignore[attr-defined]
         assert before > 5
-        await server.restart()
+        await server.stop()
+        await server.start()
         with trio.fail_after(20):
             await until_joined(agent, "ana")
             await until_joined(ana, "agent")

@@ -37,15 +37,13 @@ class Endpointer:
     """When speech was last heard."""
     hold_s: float = attrs.field(init=False)
     """The silence that ends the turn, by its words so far."""
-    _last_packet: float = attrs.field(init=False)
     _late_s: float = 0.0
     """How late the last packet was heard, if more than jitter explains."""
     _speech_since: float | None = None
     _released: bool = False
-    _talk_ended: bool = False
 
     def __attrs_post_init__(self) -> None:
-        self.last_speech = self._last_packet = self.started
+        self.last_speech = self.started
         self.words("")
 
     def heard(
@@ -57,8 +55,6 @@ class Endpointer:
         agent that is behind must not take that for its speaker's silence.
         """
         self._late_s = late_s if late_s > self.config.packet_gap_ms / 1000 else 0.0
-        self._last_packet = time + self._late_s
-        self._talk_ended = ends_talk
         if speech:
             self.last_speech = time
             if self._speech_since is None:
@@ -98,17 +94,11 @@ class Endpointer:
             return Speaking.PAUSED
         return Speaking.SPEAKING
 
-    def packets_stopped(self, now: float) -> bool:
-        """Whether nothing is coming: a terminator, or none for longer than jitter."""
-        gap_s = self.config.packet_gap_ms / 1000
-        return self._talk_ended or now >= self._last_packet + gap_s
-
     def wake_at(self, now: float) -> float:
         """When `state` may next change if nothing is heard until then."""
         times = (
             self._silent_at(self.config.pause_ms / 1000),
             self._silent_at(self.hold_s),
-            self._last_packet + self.config.packet_gap_ms / 1000,
             self._too_long_at(),
         )
         return min([time for time in times if time > now], default=math.inf)

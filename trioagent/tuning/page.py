@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 TICKS = 10
 TRIED = "rgba(128, 136, 148, 0.55)"
-RECORDED = {"color": FILE_COLOURS[1], "symbol": "diamond", "size": 13}
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
