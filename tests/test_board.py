@@ -199,11 +199,14 @@ async def test_drops_of_those_who_left_are_counted_on() -> None:
     async with running(scene):
         scene.room.join(ANA)
         await trio.testing.wait_all_tasks_blocked()
-        scene.agent.listening_to[0].dropped = 3
+        ear = scene.agent.listening_to[0]
+        ear.dropped, ear.peak = 3, 40
         assert told(board)["queues"]["ears_dropped"] == 3
+        assert told(board)["queues"]["ears_peak"] == 40
         scene.room.put(SpeakerLeft(ANA))
         await trio.testing.wait_all_tasks_blocked()
         assert told(board)["queues"]["ears_dropped"] == 3
+        assert told(board)["queues"]["ears_peak"] == 40
         assert told(board)["speakers"] == []
 
 

@@ -329,6 +329,8 @@ async def test_proxies_are_not_for_local_servers(
         {"base_url": "localhost:8000"},
         {"base_url": "ftp://host/v1"},
         {"base_url": "http://ana:secret@host/v1"},
+        {"base_url": "http://ana:secret@"},
+        {"base_url": "ftp://ana:secret@host"},
         {"api_key": "two\nlines"},
         {"max_tokens": 0},
         {"temperature": 3.0},
@@ -341,6 +343,7 @@ def test_wrong_options(wrong: dict[str, Any]) -> None:
         Options(**wrong)
     if key == "api_key":
         assert value not in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 def test_the_key_is_secret() -> None:

@@ -392,6 +392,11 @@ def test_wrong_options(wrong: dict[str, Any]) -> None:
         Options(**wrong)
 
 
+def test_a_wrong_address_is_told_with_one_that_this_provider_would_take() -> None:
+    with pytest.raises(ValueError, match=r"like http://127\.0\.0\.1:8880/v1: 'here'"):
+        Options(base_url="here")
+
+
 def test_the_key_is_a_secret() -> None:
     assert attrs.fields(Options).api_key.metadata["secret"]
     assert KEY not in repr(Options(api_key=KEY))

@@ -147,6 +147,11 @@ class Agent:
         """Packets that no listener took in time."""
         return self._ears.dropped
 
+    @property
+    def ears_peak(self) -> int:
+        """The most packets that ever waited for a listener."""
+        return self._ears.peak
+
     async def leave(self) -> None:
         """Begin nothing more; end `run` after the sentence that is being heard.
 

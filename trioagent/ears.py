@@ -25,7 +25,8 @@ class Ears:
     """What earlier ears knew, by their speakers' ids."""
     _by_speaker: dict[int, Ear] = attrs.field(init=False, factory=dict)
     _dropped: int = attrs.field(init=False, default=0)
-    """By those that were closed."""
+    """By those that were closed; so is the peak."""
+    _peak: int = attrs.field(init=False, default=0)
 
     def __iter__(self) -> Iterator[Ear]:
         return iter(self._by_speaker.values())
@@ -53,6 +54,7 @@ class Ears:
         if (ear := self._by_speaker.pop(speaker, None)) is not None:
             ear.close()
             self._dropped += ear.dropped
+            self._peak = max(self._peak, ear.peak)
 
     @property
     def states(self) -> dict[int, EarState]:
@@ -63,3 +65,8 @@ class Ears:
     def dropped(self) -> int:
         """Packets that no listener took in time, also of ears that are closed."""
         return self._dropped + sum(ear.dropped for ear in self)
+
+    @property
+    def peak(self) -> int:
+        """The most packets that ever waited for a listener."""
+        return max([self._peak, *(ear.peak for ear in self)])

@@ -147,8 +147,21 @@ in
     {
       systemd.services = mkMerge [
         (mkIf cfg.enable {
-          trioagent = service "trioagent" "--config ${configFile}" // {
+          trioagent = lib.recursiveUpdate (service "trioagent" "--config ${configFile}") {
             after = [ "network-online.target" "murmur.service" ];
+            # `trioagent status --socket /run/trioagent/status.socket`, as root
+            environment.XDG_RUNTIME_DIR = "/run";
+            serviceConfig = {
+              # It says itself when it listens, and shows a sign of life every 15 s from
+              # then on; one that is stuck is ended and started again.
+              Type = "notify";
+              NotifyAccess = "main";
+              WatchdogSec = 30;
+              # Large models take their time.
+              TimeoutStartSec = "10min";
+              RuntimeDirectory = "trioagent";
+              RuntimeDirectoryMode = "0700";
+            };
           };
         })
         (served "asr")

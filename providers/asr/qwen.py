@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 import attrs
 import trio
 from attrs import validators as v
 
 from providers.http_keys import warn_of_readable_key
+from providers.http_options import is_base_url, is_key
 from trioagent.interfaces import Recognizer
 from trioagent.plugins import Provider
 
@@ -28,26 +28,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def _is_base_url(_options: object, field: attrs.Attribute[str], value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{field.name} must be like http://host:8000/v1: {value!r}")
-    if parts.username or parts.query or parts.fragment:
-        raise ValueError(f"{field.name} takes no password or query; see api_key")
-
-
-def _is_key(_options: object, field: attrs.Attribute[str], value: str) -> None:
-    # The key itself must not be in the message.
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError(f"{field.name} has characters that no key has")
-
-
 @attrs.frozen(kw_only=True)
 class Options:
     """`[asr.qwen]`: where the server is and what to ask of it."""
 
     base_url: str = attrs.field(
-        default="http://127.0.0.1:8000/v1", validator=_is_base_url
+        default="http://127.0.0.1:8000/v1", validator=is_base_url
     )
     """Up to and without "/realtime" and "/audio/transcriptions"."""
     model: str = "Qwen/Qwen3-ASR-1.7B"
@@ -59,7 +45,7 @@ class Options:
     prompt: str = ""
     """What the model shall know: names, terms. vLLM's "realtime" does not read it."""
     api_key: str = attrs.field(
-        default="", validator=_is_key, repr=False, metadata={"secret": True}
+        default="", validator=is_key, repr=False, metadata={"secret": True}
     )
     partial_interval_s: float = attrs.field(default=0.0, validator=[v.ge(0), v.le(60)])
     """With "transcriptions": transcribe what was said so far, all of it, this often

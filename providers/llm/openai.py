@@ -5,17 +5,16 @@ The options are here; `providers.llm.chat_client` does the work.
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import attrs
 import trio
 from attrs import validators as v
 
 from providers.http_keys import warn_of_readable_key
+from providers.http_options import is_base_url, is_json, is_key
 from trioagent.interfaces import LanguageModel
 from trioagent.plugins import Provider
 
@@ -25,27 +24,6 @@ if TYPE_CHECKING:
     from providers.llm.chat_client import ChatClient
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-
-
-def _is_base_url(_options: object, field: attrs.Attribute[str], value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{field.name} must be like http://host:8000/v1: {value!r}")
-    if parts.username or parts.query or parts.fragment:
-        raise ValueError(f"{field.name} takes no password or query; see api_key, extra")
-
-
-def _is_json(_options: object, field: attrs.Attribute[Any], value: object) -> None:
-    try:
-        json.dumps(value)
-    except TypeError as error:
-        raise ValueError(f"{field.name} cannot be sent as JSON: {error}") from error
-
-
-def _is_key(_options: object, field: attrs.Attribute[str], value: str) -> None:
-    # The key itself must not be in the message.
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError(f"{field.name} has characters that no key has")
 
 
 def _are_headers(
@@ -64,13 +42,13 @@ class Options:
     """`[llm.openai]`: where the server is and what to ask of it."""
 
     base_url: str = attrs.field(
-        default="http://127.0.0.1:8000/v1", validator=_is_base_url
+        default="http://127.0.0.1:8000/v1", validator=is_base_url
     )
     """Up to and without "/chat/completions"."""
     model: str = ""
     """Empty takes the first of those that the server lists."""
     api_key: str = attrs.field(
-        default="", validator=_is_key, repr=False, metadata={"secret": True}
+        default="", validator=is_key, repr=False, metadata={"secret": True}
     )
     headers: dict[str, str] = attrs.field(
         factory=dict, validator=_are_headers, repr=False, metadata={"secret": True}
@@ -84,7 +62,7 @@ class Options:
     """The reply ends before the first of these."""
     reasoning_effort: str = ""
     """How much the model thinks first, as the server calls it: "none", "low", …"""
-    chat_template_kwargs: dict[str, Any] = attrs.field(factory=dict, validator=_is_json)
+    chat_template_kwargs: dict[str, Any] = attrs.field(factory=dict, validator=is_json)
     """For the server's chat template, such as `enable_thinking = false`."""
     omit: list[str] = attrs.field(factory=list)
     """Keys of the body not to send: some servers refuse what they do not know."""
@@ -98,7 +76,7 @@ class Options:
     """Between two signs of the model."""
     retry_budget_s: float = attrs.field(default=2.0, validator=v.ge(0))
     """From the request, how late it may be tried again after a passing failure."""
-    extra: dict[str, Any] = attrs.field(factory=dict, validator=_is_json)
+    extra: dict[str, Any] = attrs.field(factory=dict, validator=is_json)
     """More keys for the body of the request; they win over the ones above."""
 
 

@@ -5,16 +5,15 @@ The options are here; `providers.tts.openai_speech` does the work.
 
 from __future__ import annotations
 
-import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 import attrs
 import trio
 from attrs import validators as v
 
 from providers.http_keys import warn_of_readable_key
+from providers.http_options import is_base_url, is_json, is_key
 from trioagent.interfaces import Synthesizer
 from trioagent.plugins import Provider
 
@@ -24,39 +23,18 @@ if TYPE_CHECKING:
     from providers.tts.openai_speech import SpeechClient
 
 
-def _is_base_url(_options: object, field: attrs.Attribute[str], value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{field.name} must be like http://host:8880/v1: {value!r}")
-    if parts.username or parts.query or parts.fragment:
-        raise ValueError(f"{field.name} takes no password or query; see api_key, extra")
-
-
-def _is_json(_options: object, field: attrs.Attribute[Any], value: object) -> None:
-    try:
-        json.dumps(value)
-    except TypeError as error:
-        raise ValueError(f"{field.name} cannot be sent as JSON: {error}") from error
-
-
-def _is_key(_options: object, field: attrs.Attribute[str], value: str) -> None:
-    # The key itself must not be in the message.
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError(f"{field.name} has characters that no key has")
-
-
 @attrs.frozen(kw_only=True)
 class Options:
     """`[tts.openai]`: where the server is and what to ask of it."""
 
     base_url: str = attrs.field(
-        default="http://127.0.0.1:8880/v1", validator=_is_base_url
+        default="http://127.0.0.1:8880/v1", validator=is_base_url
     )
     """Up to and without "/audio/speech"."""
     model: str = "tts-1"
     voice: str = "alloy"
     api_key: str = attrs.field(
-        default="", validator=_is_key, repr=False, metadata={"secret": True}
+        default="", validator=is_key, repr=False, metadata={"secret": True}
     )
     response_format: Literal["pcm", "wav"] = "pcm"
     """"pcm" has no header, so `rate_hz` must be right; some servers know only "wav"."""
@@ -70,7 +48,7 @@ class Options:
     """Between two pieces of audio."""
     longest_phrase_s: float = attrs.field(default=300.0, validator=v.gt(0))
     """Audio of one phrase; a server that sends more is cut off."""
-    extra: dict[str, Any] = attrs.field(factory=dict, validator=_is_json)
+    extra: dict[str, Any] = attrs.field(factory=dict, validator=is_json)
     """More keys for the body of the request; they win over the ones above."""
 
 
