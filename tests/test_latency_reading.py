@@ -66,7 +66,7 @@ def test_what_the_agent_writes_can_be_read(tmp_path: Path) -> None:
     [turn] = read(path).turns
     assert turn.number == 3
     assert turn.ttfa_ms == pytest.approx(600)
-    assert turn.speaker == "Ana\N{REPLACEMENT CHARACTER}Lü"
+    assert turn.speaker == "Ana\\u2028Lü"
 
 
 @pytest.mark.parametrize("torn", [PLAIN[:40], PLAIN[:-1], PLAIN[:1], "{", "\0" * 99])

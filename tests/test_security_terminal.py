@@ -22,7 +22,7 @@ from trioagent.cli.watch import Watch
 from trioagent.errors import RoomRejected
 from trioagent.fitting.findings import Finding
 from trioagent.journal.events import Event, TurnJournal
-from trioagent.visible import visible, visible_line
+from trioagent.visible import json_line, visible, visible_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +64,15 @@ def test_what_is_shown_is_one_visible_line(text: str) -> None:
     assert not STEERS.search(line)
     assert "\n" not in line
     assert visible_line(line) == line
+    line.encode()
+
+
+@given(st.text(st.characters(), max_size=40))
+def test_json_is_one_harmless_line_that_says_the_same(text: str) -> None:
+    line = json_line({"name": text})
+    assert not STEERS.search(line)
+    assert "\n" not in line
+    assert json.loads(line) == {"name": text}
     line.encode()
 
 

@@ -241,6 +241,15 @@ def test_the_shortest_hold_that_does_not_cut_in_is_found(
     assert load_config(target, []).turn.hold_ms == 600
 
 
+def test_no_name_of_a_folder_ends_a_comment(recordings: Path, tmp_path: Path) -> None:
+    folder = recordings.rename(tmp_path / "a\nturn.hold_ms = 1\x1b\u2028")
+    target = tmp_path / "tuned.toml"
+    assert tune(folder, *HOLDS, "--write", str(target)) == 0
+    text = target.read_text(encoding="utf-8")
+    assert r"a\nturn.hold_ms = 1\x1b\u2028" in text
+    assert tomllib.loads(text) == {"turn": {"hold_ms": 600}}
+
+
 def test_more_cut_ins_may_be_allowed(
     recordings: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

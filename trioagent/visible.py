@@ -1,11 +1,13 @@
 """Text of others, fit for a terminal: nothing in it moves the cursor or hides anything.
 
 Names, chat, transcripts and what servers answer may hold escape sequences. Where they
-are shown to a person they come through here. Nothing in here awaits.
+are shown to a person they come through here. Nothing is dropped: what a terminal would
+obey is written out. Nothing in here awaits.
 """
 
 from __future__ import annotations
 
+import json
 import re
 
 _UNSAFE = re.compile(
@@ -22,8 +24,14 @@ def visible(text: str) -> str:
 
 
 def visible_line(text: str) -> str:
-    """`text` in one line."""
+    r"""`text` in one line: as `visible`, newlines as `\n`, tabs as spaces."""
     return visible(text).replace("\n", "\\n").replace("\t", " ")
+
+
+def json_line(value: object) -> str:
+    r"""`value` as JSON in one line, with what `visible` writes out as `\u009b`."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _written_out(match: re.Match[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from trioagent.errors import ConfigError
 from trioagent.interfaces import HEARING_RATE_HZ, Recognizer
 from trioagent.members import names_of
 from trioagent.shutdown import until_signal
+from trioagent.visible import json_line
 
 if TYPE_CHECKING:
     import argparse
@@ -144,7 +144,7 @@ async def _call(
 def _print(result: CallResult, *, as_json: bool) -> None:
     row = result.to_json()
     if as_json:
-        print(json.dumps(row, ensure_ascii=False), flush=True)  # noqa: T201 - --json
+        print(json_line(row), flush=True)  # noqa: T201 - --json
         return
     said = f"  [interrupting] {row['said']}" if result.interrupts else row["said"]
     numbers = ", ".join(

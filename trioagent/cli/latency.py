@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from trioagent.errors import ConfigError
 from trioagent.latencies.reading import read
 from trioagent.latencies.report import comparisons, report
 from trioagent.latencies.rows import comparison_rows, report_rows
+from trioagent.visible import json_line
 
 if TYPE_CHECKING:
     import argparse
@@ -59,7 +59,7 @@ def _print_rows(reports: list[Report], found: list[Comparison]) -> None:
         rows.append(comparison_rows(reports[0].file.name, reports[1].file.name, found))
     for part in rows:
         for row in part:
-            print(json.dumps(row, ensure_ascii=False))  # noqa: T201 - --json
+            print(json_line(row))  # noqa: T201 - --json
 
 
 def _check_page(page: Path, files: list[Path]) -> None:

@@ -14,6 +14,7 @@ from trioagent.models.catalogue import CATALOGUE, get
 from trioagent.models.folder import ModelsFolder, models_folder
 from trioagent.models.pull import Pulled, Puller, megabytes
 from trioagent.models.resolving import resolve
+from trioagent.visible import json_line
 
 if TYPE_CHECKING:
     import argparse
@@ -42,7 +43,7 @@ def _list(given: argparse.Namespace, folder: ModelsFolder) -> None:
     models = [get(name) for name in given.names] or CATALOGUE
     for model in models:
         if given.kind in {None, model.kind}:
-            row = json.dumps(_row(model, folder), ensure_ascii=False)
+            row = json_line(_row(model, folder))
             text = _details(model, folder) if given.names else _line(model, folder)
             _print(row, text, given)
 

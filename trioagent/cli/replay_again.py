@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from trioagent.replay.again import again
 from trioagent.replay.compare import TurnResult, compare
 from trioagent.replay.pool import each
 from trioagent.replay.settings import recorded_config
-from trioagent.visible import visible
+from trioagent.visible import json_line, visible
 
 if TYPE_CHECKING:
     import argparse
@@ -86,7 +85,7 @@ def _print(path: Path, seed: int, turn: TurnResult, *, as_json: bool) -> None:
             "seed": seed,
             "difference": attrs.asdict(turn.difference) if turn.difference else None,
         }
-        print(json.dumps(row, ensure_ascii=False))  # noqa: T201 - --json
+        print(json_line(row))  # noqa: T201 - --json
         return
     difference = turn.difference
     if difference is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from trioagent.replay.live.result import (
 from trioagent.replay.live.run import KINDS, Live, TimedRecognizer, open_live, run_live
 from trioagent.replay.live.transcripts import read_transcripts
 from trioagent.shutdown import until_signal
+from trioagent.visible import json_line
 
 if TYPE_CHECKING:
     import argparse
@@ -130,4 +130,4 @@ class _Session:
 
 
 def _print(row: dict[str, object]) -> None:
-    print(json.dumps(row, ensure_ascii=False), flush=True)  # noqa: T201 - --json
+    print(json_line(row), flush=True)  # noqa: T201 - --json

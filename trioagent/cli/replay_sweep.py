@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from trioagent.recording.reader import load
 from trioagent.replay.pool import each
 from trioagent.replay.settings import check_overrides, recorded_config
 from trioagent.replay.sweep.sweep import Swept, Violation, sweep
+from trioagent.visible import json_line
 
 if TYPE_CHECKING:
     import argparse
@@ -45,7 +45,7 @@ def run(given: argparse.Namespace, recordings: Sequence[Path]) -> int:
         turns += swept.turns
         broken += len(swept.violations)
         if given.json:
-            print(json.dumps(_row(path, swept), ensure_ascii=False))  # noqa: T201 - --json
+            print(json_line(_row(path, swept)))  # noqa: T201 - --json
         elif swept.violations:
             print(_told(path, swept.violations))  # noqa: T201 - what the user asked for
     if not given.json:

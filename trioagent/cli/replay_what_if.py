@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from trioagent.replay.pool import each
 from trioagent.replay.settings import check_overrides, recorded_config
 from trioagent.replay.what_if.effects import Effects, Run, as_recorded, run_of, together
 from trioagent.replay.what_if.parts import Known, what_if
+from trioagent.visible import json_line
 
 if TYPE_CHECKING:
     import argparse
@@ -85,7 +85,7 @@ def _print_turns(path: Path, result: Result) -> None:
     for name, one in zip(RUNS, result.runs, strict=True):
         for turn in one.turns:
             row = {"recording": str(path), "run": name, **attrs.asdict(turn)}
-            print(json.dumps(row, ensure_ascii=False))  # noqa: T201 - --json
+            print(json_line(row))  # noqa: T201 - --json
 
 
 def _show(
@@ -98,4 +98,4 @@ def _show(
         return
     for name, one in zip(RUNS, effects, strict=True):
         row: dict[str, Any] = {"recordings": recordings, "run": name}
-        print(json.dumps(row | attrs.asdict(one), ensure_ascii=False))  # noqa: T201 - --json
+        print(json_line(row | attrs.asdict(one)))  # noqa: T201 - --json

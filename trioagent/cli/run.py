@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager, nullcontext
@@ -22,6 +21,7 @@ from trioagent.members import Member, members_of
 from trioagent.shutdown import until_signal
 from trioagent.supervision.logs import set_up_log
 from trioagent.supervision.supervise import Supervision, supervised
+from trioagent.visible import json_line
 
 if TYPE_CHECKING:
     import argparse
@@ -150,4 +150,4 @@ def _print_turn(agent: str, journal: TurnJournal, event: Event) -> None:
 
 
 def _print(**row: object) -> None:
-    print(json.dumps(row, ensure_ascii=False), flush=True)  # noqa: T201 - --json
+    print(json_line(row), flush=True)  # noqa: T201 - --json

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from trioagent.tuning.ranges import read_ranges
 from trioagent.tuning.report import Report
 from trioagent.tuning.search import search
 from trioagent.tuning.trial import AS_RECORDED, Trials
+from trioagent.visible import json_line
 
 if TYPE_CHECKING:
     import argparse
@@ -85,7 +85,7 @@ def _tell(report: Report, given: argparse.Namespace) -> None:
         from trioagent.tuning.rows import rows  # noqa: PLC0415 - only for --json
 
         for row in rows(report):
-            print(json.dumps(row, ensure_ascii=False))  # noqa: T201 - --json
+            print(json_line(row))  # noqa: T201 - --json
     else:
         from trioagent.tuning.terminal import show  # noqa: PLC0415 - loads rich
 

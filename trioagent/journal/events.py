@@ -37,6 +37,12 @@ CURRENT_AGENT: ContextVar[str] = ContextVar("CURRENT_AGENT")
 """The name of the agent whose task this is, where there are several: for the log."""
 
 
+def current_turn() -> int:
+    """The number of the turn whose task this is; 0 if it is none's."""
+    journal = CURRENT_TURN.get(None)
+    return 0 if journal is None else journal.number
+
+
 @attrs.frozen
 class Event:
     """Something that happened, `t` seconds after the turn began."""

@@ -11,6 +11,7 @@ import attrs
 
 from trioagent.errors import ConfigError
 from trioagent.latencies.definitions import COUNTS, HEADLINE, METRICS, QUEUES, WAITS
+from trioagent.visible import visible_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,9 +149,9 @@ def _turn(found: Mapping[str, Any], where: str) -> Turn:
         )
     return Turn(
         number=int(_number(found, "turn", where) or 0),
-        time=_printable(found.get("time")),
-        speaker=_printable(found.get("speaker")),
-        outcome=_printable(found["outcome"]),
+        time=_text(found.get("time")),
+        speaker=_text(found.get("speaker")),
+        outcome=_text(found["outcome"]),
         metrics=measured,
         counts={key: _number(found, key, where) or 0 for key in COUNTS},
         queues=queues and {k: _number(queues, k, where) or 0 for k in QUEUES},
@@ -179,7 +180,6 @@ def _number(found: Mapping[str, Any], key: str, where: str) -> float | None:
     return measured
 
 
-def _printable(value: object) -> str:
+def _text(value: object) -> str:
     """Names come from other people: nothing that steers a terminal."""
-    text = "" if value is None else str(value)
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "" if value is None else visible_line(str(value))

@@ -24,7 +24,7 @@ from trioagent.interfaces import (
     Synthesizer,
     Usage,
 )
-from trioagent.journal.events import CURRENT_TURN
+from trioagent.journal.events import current_turn
 from trioagent.recording import format as f
 from trioagent.recording.noting import Tape
 
@@ -47,7 +47,7 @@ class TappedRecognizer:
     @asynccontextmanager
     async def stream(self) -> AsyncIterator[RecognizerStream]:
         """One utterance's."""
-        number, turn, asked = self.tape.number(), _turn(), trio.current_time()
+        number, turn, asked = self.tape.number(), current_turn(), trio.current_time()
         opening = _opening(self.recognizer.stream(), number, turn, self.tape)
         async with opening as stream:
             entry = f.StreamOpened(trio.current_time(), number, turn, asked)
@@ -133,7 +133,7 @@ class TappedLanguageModel:
             tape.note(f.Token(trio.current_time(), number, offered, text))
 
         said = messages[-1].content if messages else ""
-        tape.note(f.Asked(trio.current_time(), number, _turn(), said))
+        tape.note(f.Asked(trio.current_time(), number, current_turn(), said))
         try:
             usage = await self.model.reply(messages, _TappedOutlet(tokens, took))
         except Exception as error:
@@ -167,7 +167,7 @@ class TappedSynthesizer:
             entry = f.Sound(now, number, offered, samples, words)
             tape.note(entry, f.SYNTHESIZED, speech.pcm)
 
-        tape.note(f.ToSay(trio.current_time(), number, _turn(), phrase))
+        tape.note(f.ToSay(trio.current_time(), number, current_turn(), phrase))
         try:
             await self.synthesizer.synthesize(phrase, _TappedOutlet(audio, took))
         except Exception as error:
@@ -198,11 +198,6 @@ def _message(error: Exception) -> str:
     if isinstance(error, ExceptionGroup):
         error = first_error(error)
     return str(error) or type(error).__name__
-
-
-def _turn() -> int:
-    journal = CURRENT_TURN.get(None)
-    return 0 if journal is None else journal.number
 
 
 def _how(error: Exception) -> How:

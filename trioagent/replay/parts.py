@@ -26,7 +26,7 @@ from trioagent.interfaces import (
     Usage,
     WordMark,
 )
-from trioagent.journal.events import CURRENT_TURN
+from trioagent.journal.events import current_turn
 from trioagent.recording import format as f
 from trioagent.recording.recording import Recording
 from trioagent.replay.room import PassUntil, ReplayedDetector, ReplayedRoom
@@ -74,8 +74,7 @@ class _Calls(Generic[T]):
 
     def take(self, about: str = "") -> T:
         """The next one that this turn made."""
-        journal = CURRENT_TURN.get(None)
-        turn = 0 if journal is None else journal.number
+        turn = current_turn()
         calls = self.waiting.get((turn, about))
         if not calls:
             raise Missing(f"turn {turn} asked for something else than then: {about!r}")

@@ -7,14 +7,13 @@ escaped. Only a traceback has lines of its own in the text format, each after a 
 from __future__ import annotations
 
 import datetime
-import json
 import logging
 import re
 import sys
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from trioagent.journal.events import CURRENT_AGENT, CURRENT_TURN
-from trioagent.visible import visible, visible_line
+from trioagent.visible import json_line, visible, visible_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +88,7 @@ class JsonLines(logging.Formatter):
             row["agent"] = agent
         if traceback := traceback_of(self, record):
             row["traceback"] = traceback
-        return json.dumps(row, ensure_ascii=False)
+        return json_line(row)
 
 
 def turn_of(record: logging.LogRecord) -> int | None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
+from trioagent.visible import visible_line
+
 if TYPE_CHECKING:
     from trioagent.tuning.report import Report
 
@@ -34,14 +36,10 @@ def fragment(report: Report) -> str:
         ("underruns", before.underruns, after.underruns, most.underruns),
     ):
         comments.append(f"{what}: {was} -> {now} (at most {limit:g})")
-    header = "".join(f"# {_in_a_line(comment)}\n" for comment in comments)
+    # TOML's comments hold no control characters, but names of folders may.
+    header = "".join(f"# {visible_line(comment)}\n" for comment in comments)
     return f"{header}\n{tomli_w.dumps(tables)}"
 
 
 def _ends(values: tuple[object, ...]) -> str:
     return f"{values[0]} … {values[-1]}" if len(values) > 1 else f"{values[0]}"
-
-
-def _in_a_line(text: str) -> str:
-    """TOML's comments hold no control characters, but names of folders may."""
-    return "".join(c if c.isprintable() else "?" for c in text)

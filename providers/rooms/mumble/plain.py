@@ -63,6 +63,9 @@ def printable(text: str) -> str:
 
     That is control and format characters, among them those that turn the direction of
     writing, and halves of characters. White space becomes one space each.
+
+    What comes out is used: as a name, in prompts, in history. So this drops what
+    `trioagent.visible` writes out for whoever reads a terminal.
     """
     shown: list[str] = []
     marks = 0

@@ -23,7 +23,7 @@ from trioagent.interfaces import (
     Recognizer,
     Synthesizer,
 )
-from trioagent.journal.events import CURRENT_TURN
+from trioagent.journal.events import CURRENT_TURN, current_turn
 from trioagent.outcome import Outcome
 from trioagent.replay.room import ReplayedRoom
 from trioagent.turn import Turn
@@ -40,12 +40,6 @@ if TYPE_CHECKING:
         Speech,
         Usage,
     )
-
-
-def current_turn() -> int:
-    """The turn whose task this is; 0 if it is none's."""
-    journal = CURRENT_TURN.get(None)
-    return 0 if journal is None else journal.number
 
 
 def turn_of(task: trio.lowlevel.Task) -> int:
