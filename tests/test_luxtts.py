@@ -64,6 +64,17 @@ async def test_it_speaks_at_48_khz_and_is_warm(tmp_path: Path) -> None:
     assert lux.loaded == [{"model_path": "YatharthS/LuxTTS", "device": "cpu"}]
 
 
+async def test_a_pulled_model_is_known_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIOAGENT_MODELS", str(tmp_path / "models"))
+    given = {"model": "luxtts"}
+    assert "models pull luxtts" in (await refusal(tmp_path, given=given)).hint
+    (tmp_path / "models/luxtts").mkdir(parents=True)
+    async with opened(tmp_path, given=given) as (_, lux):
+        assert lux.loaded[-1]["model_path"] == str(tmp_path / "models/luxtts")
+
+
 @pytest.mark.parametrize("module", [False, True])
 async def test_each_sentence_takes_so_many_steps(tmp_path: Path, module: bool) -> None:
     async with opened(tmp_path, given={"num_steps": 7}, module=module) as (tts, lux):

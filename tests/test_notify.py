@@ -154,6 +154,46 @@ async def test_an_agent_that_does_not_take_what_waits_shows_no_sign_of_life(
         assert "WATCHDOG=1" in manager.told()
 
 
+async def test_an_agent_that_has_failed_does_not_silence_the_others(
+    manager: Manager, autojump_clock: trio.testing.MockClock
+) -> None:
+    telling = notifier(environ(manager, WATCHDOG_USEC="10000000"))
+    failed, well = Scene(), Scene()
+    async with supervised_at(None, telling, ("failed", "well")) as supervision:
+        supervision.ready(failed.agent, "failed")
+        supervision.ready(well.agent, "well")
+        failed.room.put(LinkRestored())
+        supervision.failed("failed", "a bug")
+        await trio.sleep(20)
+        manager.told()
+        await trio.sleep(20)
+        assert "WATCHDOG=1" in manager.told()
+
+
+async def test_who_is_impatient_hears_often_enough(
+    manager: Manager, autojump_clock: trio.testing.MockClock
+) -> None:
+    telling = notifier(environ(manager, WATCHDOG_USEC="500000"))
+    async with supervised_at(None, telling):
+        for _ in range(10):
+            await trio.sleep(1)
+            assert manager.told().count("WATCHDOG=1") >= 3
+
+
+async def test_what_went_wrong_is_kept_until_somebody_asks(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    scene = Scene()
+    async with supervised_at(None, Notifier()) as supervision:
+        supervision.ready(scene.agent)
+        for lost in ("no answer", ""):
+            scene.agent.link_lost = lost
+            await trio.sleep(3)
+        supervision.failed("", "removed")
+        errors = [e.text for e in supervision.boards.first.turns.errors]
+    assert errors == ["lost the room: no answer", "removed"]
+
+
 async def test_a_loop_that_is_stuck_shows_no_sign_of_life(manager: Manager) -> None:
     telling = notifier(environ(manager, WATCHDOG_USEC="100000"))
     async with supervised_at(None, telling):

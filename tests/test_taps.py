@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import pytest
@@ -143,6 +143,16 @@ async def test_events_are_shown_when_they_are_taken(tape: ListTape) -> None:
         events.receive_nowait()
     with pytest.raises(trio.EndOfChannel):
         await events.receive()
+
+
+def test_the_rooms_figures_are_passed_on(tape: ListTape) -> None:
+    """Or the watchdog would not see that nobody takes the room's events."""
+
+    class Telling(FakeRoom):
+        figures: ClassVar = {"inbox_waiting": 7}
+
+    assert TappedRoom(Telling(), tape).figures == {"inbox_waiting": 7}
+    assert TappedRoom(FakeRoom(), tape).figures == {}
 
 
 def test_nothing_to_take_is_nothing_noted(tape: ListTape) -> None:

@@ -48,7 +48,8 @@ class Options:
     reference_s: float = attrs.field(default=5.0, validator=[v.ge(1), v.le(30)])
     """How much of its start is used. More is slower, and not always nearer."""
     model: str = attrs.field(default="YatharthS/LuxTTS", validator=v.min_len(1))
-    """Name on the hub, or a folder; on the CPU LuxTTS takes its own in any case."""
+    """Name on the hub or of a pulled model, or a folder; on the CPU LuxTTS takes its
+    own in any case."""
     device: Literal["auto", "cuda", "cpu"] = "auto"
     num_steps: int = attrs.field(default=4, validator=[v.ge(1), v.le(32)])
     """Steps of the flow. More is slower and clearer."""

@@ -19,6 +19,7 @@ from providers.tts.luxtts import INSTALL_HINT
 from providers.tts.luxtts_prompts import PromptCache
 from providers.tts.reference_voice import load_reference
 from trioagent.errors import ProviderError, ProviderUnavailable
+from trioagent.models import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,12 +51,12 @@ class Engine:
         self._options = options
         # It fails fast, and without the minutes that the model may take to come.
         reference = load_reference(options.reference_wav, "tts.luxtts")
+        # Names on the hub have a "/"; without one it is in the catalogue.
+        model = options.model if "/" in options.model else str(resolve(options.model))
         lux_tts = _imported()
         self.device = _device(options.device)
         with _translated("cannot be loaded"), _prints_on_stderr():
-            self._tts = lux_tts(
-                options.model, device=self.device, threads=options.threads
-            )
+            self._tts = lux_tts(model, device=self.device, threads=options.threads)
         with _translated(f"cannot take in {reference.path}"), _prints_on_stderr():
             self._prompt = self._encoded(reference)
         _stop_between_steps(self._tts.model)

@@ -10,6 +10,7 @@ import trio
 from providers.rooms.mumble.link import connect
 from providers.rooms.mumble.messages import TextMessage
 from providers.rooms.mumble.tls import make_context
+from tests.e2e.murmur import until
 from tests.e2e.room_clients import (
     CLIENTS,
     NATIVE,
@@ -271,6 +272,24 @@ async def test_being_replaced_under_our_name_is_final(
     async with murmur_server() as server:
         with pytest.raises(RoomRejected, match="removed from the server"):
             await stay(server)
+
+
+async def test_a_room_tells_how_much_waits_in_it(
+    client: Client, murmur_server: OpenServer
+) -> None:
+    """The watchdog knows by that whether the agent takes what comes."""
+
+    def waits() -> int:
+        return int(agent.figures["inbox_waiting"])  # type: ignore[attr-defined]
+
+    async with (
+        murmur_server() as server,
+        client.open(config_for(server, "agent")) as agent,
+        NATIVE.open(config_for(server, "ana")),
+    ):
+        await until(lambda: waits() > 0)
+        waiting(agent)
+        assert waits() == 0
 
 
 async def test_leaving_is_quick_and_leaves_no_task(

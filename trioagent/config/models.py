@@ -32,7 +32,7 @@ class AsrConfig:
     provider: str = "auto"
     """"auto" takes the best that can be used, and says which."""
     model: str = ""
-    """Folder of the model, for providers that load one."""
+    """The model, for providers that load one: a name in the catalogue, or a folder."""
     timeout_s: float = attrs.field(default=10.0, validator=between(0.1, 600))
     """The longest wait for its answer to a piece of audio; then the turn has failed."""
     # Not in its repr: there may be keys in it.

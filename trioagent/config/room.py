@@ -58,9 +58,11 @@ class AgentConfig:
         "when it makes no sense."
     )
     history_turns: int = attrs.field(default=20, validator=between(0, 1000))
-    """How many past turns the language model is shown."""
+    """How many past turns the language model is shown at least: when there are twice as
+    many, they are cut back to these."""
     history_tokens: int = attrs.field(default=3000, validator=between(100, 1_000_000))
-    """How long those may be together, at four characters a token."""
+    """How long they may be together, at four characters a token; beyond it half of that
+    is kept."""
     respond: Literal["always", "addressed"] = "always"
     """Answer whatever is said, or only those who call the agent by its name."""
     names: tuple[str, ...] = ()

@@ -22,7 +22,8 @@ class TurnConfig:
     packet_gap_ms: float = attrs.field(default=80, validator=between(20, 2000))
     """No packet for so long is silence: Mumble sends nothing while one is quiet."""
     released_speech_ms: float = attrs.field(default=200, validator=between(20, 2000))
-    """A talk spurt ended by its client this soon after speech was push-to-talk."""
+    """A talk spurt whose last part, so long, was all speech was ended by a push-to-talk
+    key: the turn is over at once."""
     max_turn_s: float = attrs.field(default=60, validator=between(1, 600))
     """A turn that still listens after so long is ended with what it heard."""
     early_start: Literal["off", "pause", "prefix"] = "prefix"

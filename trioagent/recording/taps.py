@@ -5,7 +5,7 @@ Each does what the part does, at the same moment and with the same errors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import attrs
@@ -69,6 +69,12 @@ class TappedRoom:
     def events(self) -> Inlet[RoomEvent]:
         """The room's, noted when they are taken."""
         return TappedEvents(self.room.events, self.tape.room_event)
+
+    @property
+    def figures(self) -> Mapping[str, object]:
+        """The room's, if it has any: the status tells them, the watchdog needs them."""
+        figures: Mapping[str, object] = getattr(self.room, "figures", {})
+        return figures
 
     def frame_rate_hz(self, source_rate_hz: int) -> int:
         """The room's."""

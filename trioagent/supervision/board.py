@@ -99,10 +99,11 @@ class StatusBoard:
     def making_progress(self) -> bool:
         """Whether the room's events are taken: asked now and then, by the watchdog.
 
-        False only if some waited at the last call, too, and none was taken since.
+        False only if some waited at the last call, too, and none was taken since. Of
+        an agent that has failed, nobody takes them; the others go on.
         """
         agent = self.agent
-        if agent is None or not room_queue(agent).get("inbox_waiting"):
+        if agent is None or self.failed or not room_queue(agent).get("inbox_waiting"):
             self._stuck_at = None
             return True
         stuck = self._stuck_at == agent.taken
@@ -151,6 +152,7 @@ class StatusBoard:
                 "peaks": turns.queue_peaks(),
                 "room": {} if agent is None else room_queue(agent),
                 "ears_dropped": 0 if agent is None else agent.dropped,
+                "ears_peak": 0 if agent is None else agent.ears_peak,
             },
         }
 

@@ -42,6 +42,7 @@ def room_figures(
     trip_s = None if link is None else link.voice.round_trip_s
     return {
         **counts,
+        "inbox_waiting": inbox.waiting,
         "inbox_dropped": inbox.dropped,
         "inbox_texts_dropped": inbox.texts_dropped,
         "inbox_peak": inbox.peak,

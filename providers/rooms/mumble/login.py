@@ -37,7 +37,10 @@ _BOT = 1
 _NAME_IN_USE = 5
 _REJECTIONS: dict[int, tuple[str, str]] = {
     1: ("wrong version", "The server wants a newer or older protocol."),
-    2: ("invalid user name", "Choose another mumble.user."),
+    2: (
+        "invalid user name",
+        "Choose another mumble.user; most servers want it without blanks.",
+    ),
     3: ("wrong password of the user", "Check mumble.password and the certificate."),
     4: ("wrong server password", "Check mumble.password."),
     5: ("name in use", "Choose another mumble.user."),
