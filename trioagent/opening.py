@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 EMBEDDED = "embedded"
 BETTER_RECOGNIZER = (
     "pocketsphinx only proves that everything works: it mishears every second word "
-    "of free speech. For a better recognizer get a streaming model for sherpa-onnx "
-    'and name its folder: [asr] provider = "sherpa", model = "…" (docs/models.md)'
+    "of free speech. For a better one: trioagent models pull nemotron-en-160ms, and "
+    '[asr] provider = "sherpa", model = "nemotron-en-160ms" (docs/models.md)'
 )
 
 
