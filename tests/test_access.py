@@ -14,6 +14,7 @@ from tests.scene import CONFIG, Scene, running
 from trioagent.config import AccessConfig, Config
 from trioagent.configuration.file import load_config
 from trioagent.decisions.access import Access
+from trioagent.decisions.identity import identity, is_of
 from trioagent.errors import ConfigError
 from trioagent.interfaces import Speaker, TextMessage
 from trioagent.recording import format as f
@@ -30,6 +31,14 @@ COLONS = ":".join(HASH.upper()[i : i + 2] for i in range(0, 40, 2))
 
 def config(**access: object) -> Config:
     return attrs.evolve(CONFIG, access=AccessConfig(**access))
+
+
+def test_no_name_is_taken_for_a_certificate() -> None:
+    thief = Speaker(5, MALLORY.certificate)
+    assert identity(thief) != identity(MALLORY)
+    assert not is_of(thief, MALLORY.name, MALLORY.certificate)
+    # What was kept of somebody before they had a certificate is still theirs.
+    assert is_of(MALLORY, MALLORY.name)
 
 
 @pytest.mark.parametrize(

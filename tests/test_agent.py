@@ -40,6 +40,28 @@ async def test_what_is_said_is_answered(autojump_clock: MockClock) -> None:
     assert first == pytest.approx(3 * WORD_S + 0.3, abs=0.01)
 
 
+async def test_a_yes_into_the_silence_is_answered(autojump_clock: MockClock) -> None:
+    async with running(Scene()) as scene:
+        await scene.say("yeah")
+        await trio.sleep(5)
+    assert scene.heard == [("Ana", "yeah", "you said yeah.")]
+
+
+async def test_a_yes_that_has_interrupted_is_answered(
+    autojump_clock: MockClock,
+) -> None:
+    async with running(Scene()) as scene:
+        await scene.say("tell me a long story about all of it")
+        await trio.sleep(1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scene.say, "yeah okay")
+            await trio.sleep(0.1)
+            (reply,) = (turn for turn in scene.agent._running if turn.audible)
+            reply.interrupt("test")
+        await trio.sleep(5)
+    assert [said for _, said, _ in scene.heard][-1] == "yeah okay"
+
+
 async def test_frames_go_out_on_the_grid(autojump_clock: MockClock) -> None:
     async with running(Scene()) as scene:
         await scene.say("hello")

@@ -18,6 +18,7 @@ from trioagent.interfaces import LinkLost, LinkRestored, SpeakerLeft
 from trioagent.journal.events import TurnJournal
 from trioagent.latencies.statistics import summarize
 from trioagent.supervision.board import StatusBoard
+from trioagent.supervision.boards import Boards
 from trioagent.supervision.gauges import LoopLateness, process_figures
 from trioagent.supervision.show import lines_of
 from trioagent.supervision.turns import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
 QUESTION = "hello out there"
+NAMES = ((1, "Ana"), (2, "Ben"))
 
 
 def watched() -> tuple[Scene, StatusBoard]:
@@ -144,11 +146,19 @@ async def test_a_lost_room_is_told_and_forgotten(autojump_clock: MockClock) -> N
             None,
             "lost the room: no answer for 5 s",
         )
+        assert "lost the room: no answer for 5 s" in report["problems"]
         scene.room.put(LinkRestored())
         await trio.sleep(10)
         report = told(board)
         assert (report["state"], report["healthy"]) == ("listening", True)
         assert report["errors"][0]["age_s"] == pytest.approx(10, abs=0.2)
+        scene.room.put(LinkLost("kicked"))
+        await trio.sleep(1)
+        assert [e["error"] for e in told(board)["errors"]] == [
+            "lost the room: no answer for 5 s",
+            "lost the room: kicked",
+        ]
+        assert len(told(board)["errors"]) == 2
 
 
 async def test_errors_have_a_turn_and_no_transcript(autojump_clock: MockClock) -> None:
@@ -166,6 +176,55 @@ async def test_errors_have_a_turn_and_no_transcript(autojump_clock: MockClock) -
     assert len(error["error"]) <= 200
     assert QUESTION not in json.dumps(report)
     assert report["outcomes"] == {"failed": 1}
+
+
+async def test_the_newest_error_is_shown_first_and_how_old_each_is(
+    autojump_clock: MockClock,
+) -> None:
+    boards = Boards.of(("Robo", "Miss"))
+    board = boards.first
+    board.turns.went_wrong("no key\n  hint: set one")
+    await trio.sleep(3600)
+    board.turns.went_wrong("no room")
+    await trio.sleep(90)
+    shown = ["error (1.5 min ago): no room", "error (1.0 h ago): no key"]
+    lines = lines_of(told(board))
+    assert lines[0].startswith("NOT WELL: starting, for 1.0 h ")
+    assert lines[-2:] == shown
+    of_several = lines_of(json.loads(json.dumps(boards.report())))
+    assert [line for line in of_several if "error (" in line] == [
+        f"  {line}" for line in shown
+    ]
+
+
+async def test_a_turn_of_which_no_error_is_known_is_one() -> None:
+    turns = Turns()
+    journal = TurnJournal(7, "Ana", "", [turns])
+    journal.record("outcome", kind="failed")
+    (error,) = turns.last_errors()
+    assert (error["turn"], error["error"]) == (7, "the turn failed: the log says why")
+
+
+@pytest.mark.parametrize("name", ["partial", "stable", "pause", "final"])
+async def test_no_words_of_a_turn_are_in_its_errors(name: str) -> None:
+    turns = Turns()
+    journal = TurnJournal(7, "Ana", "", [turns])
+    journal.record(name, text="it is green")
+    journal.record("provider_failed", error="cannot follow 'it is green'")
+    assert turns.last_errors()[0]["error"] == "cannot follow '…'"
+
+
+async def test_who_took_the_floor_last_has_it() -> None:
+    turns = Turns()
+    journals = [TurnJournal(number, who, "", [turns]) for number, who in NAMES]
+    for journal in journals:
+        journal.record("floor_taken")
+        journal.record("ducked", by="Ben")
+    journals[1].record("restored")
+    floor = turns.floor()
+    assert floor is not None
+    assert (floor["turn"], floor["speaker"], floor["ducked"]) == (2, "Ben", False)
+    assert [turn["stage"] for turn in turns.running()] == ["ducked", "speaking"]
 
 
 async def test_what_it_keeps_is_bounded() -> None:
@@ -191,7 +250,22 @@ async def test_an_open_breaker_is_a_problem() -> None:
     report = told(board)
     assert report["breakers"] == {"asr sherpa": "closed", "llm openai": "open"}
     assert report["problems"] == ["llm openai is not asked: its breaker is open"]
+    board.breakers = lambda: {"llm openai": "half-open"}
+    assert told(board)["healthy"]
     assert scene.idle()
+
+
+async def test_of_several_the_process_has_problems_too() -> None:
+    boards = Boards.of(("Robo", "Miss"))
+    for board in boards.by_name.values():
+        board.agent = Scene().agent
+    boards.watch(lambda: {"llm openai": "open"})
+    report = boards.report()
+    assert report["problems"] == ["llm openai is not asked: its breaker is open"]
+    assert not report["healthy"]
+    boards.by_name["Robo"].failed = "removed"
+    boards.by_name["Miss"].agent = None
+    assert boards.state == "failed"
 
 
 async def test_drops_of_those_who_left_are_counted_on() -> None:
@@ -242,6 +316,15 @@ async def test_how_late_the_loop_is() -> None:
     assert lateness.worst_s == lateness.recent_s > 0.2
     board = StatusBoard(lateness=LoopLateness(worst_s=9.0))
     assert not any("late" in problem for problem in board.problems())
+    board.lateness = LoopLateness(recent=[0.0, 1.5, 0.0])
+    assert "the event loop was 1.5 s late" in board.problems()
+
+
+async def test_the_worst_of_it_is_kept(autojump_clock: MockClock) -> None:
+    lateness = LoopLateness(worst_s=9.0)
+    with trio.move_on_after(5):
+        await lateness.run()
+    assert (lateness.worst_s, lateness.recent_s) == (9.0, 0.0)
 
 
 def test_what_the_process_costs() -> None:
@@ -250,6 +333,19 @@ def test_what_the_process_costs() -> None:
     assert 1 < figures["memory_mb"] <= figures["memory_peak_mb"] < 100_000
     assert figures["threads"] >= 1
     assert figures["open_files"] >= 3
+
+
+def test_its_figures_are_the_kernels(tmp_path: Path) -> None:
+    status = "Name:\tx\nVmHWM:\t 4096 kB\nVmRSS:\t 2048 kB\nThreads:\t3\n"
+    (tmp_path / "status").write_text(status)
+    for name in "0123":
+        (tmp_path / "fd" / name).mkdir(parents=True)
+    assert process_figures(tmp_path) == {
+        "memory_mb": 2.0,
+        "memory_peak_mb": 4.0,
+        "threads": 3,
+        "open_files": 3,
+    }
 
 
 def test_where_that_cannot_be_known_it_is_null() -> None:

@@ -90,6 +90,29 @@ def test_who_only_seems_well_is_asked_less_and_less() -> None:
     assert breaker.retry_at == now + RETRY_S
 
 
+def test_a_pause_may_be_longer_than_the_longest_that_doubling_makes() -> None:
+    breaker = Breaker(1, 2 * LONGEST_PAUSE_S)
+    failed(breaker, 1)
+    assert breaker.retry_at == 2 * LONGEST_PAUSE_S
+
+
+def test_who_is_well_and_says_so_is_not_on_probation() -> None:
+    breaker = Breaker(1, RETRY_S)
+    breaker.seems_well()
+    failed(breaker, 1)
+    assert breaker.retry_at == RETRY_S
+
+
+def test_a_probe_that_still_runs_does_not_stand_for_the_next() -> None:
+    breaker = Breaker(1, RETRY_S)
+    failed(breaker, 1)
+    assert breaker.admit(10) is not None
+    breaker.seems_well()
+    failed(breaker, 1, now=11)
+    assert breaker.state(11) == "open"
+    assert breaker.admit(breaker.retry_at) is not None
+
+
 @given(st.integers(1, 5), st.lists(st.booleans()))
 def test_without_waiting_only_failures_in_a_row_count(
     limit: int, answers: list[bool]

@@ -8,10 +8,14 @@ import pytest
 import trio
 import trio.testing
 
+from trioagent import Config
 from trioagent.chain import FallbackChain, Link
+from trioagent.config import LlmConfig
 from trioagent.decisions.breaker import Breaker
 from trioagent.errors import ProviderError, ProviderUnavailable
+from trioagent.guards.board import Guards
 from trioagent.interfaces import Message
+from trioagent.opening import open_chain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -336,3 +340,18 @@ async def test_a_reply_that_finds_out_first_leaves_nothing_to_probe(
     assert await talk.ask() == "ok"
     await trio.sleep(60)
     assert best.checks == []
+
+
+async def test_models_that_are_down_at_the_start_are_only_warned_about(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = FakeModel("first")
+    model.break_down()
+    guarded = Guards(Config()).language_model(model)
+    async with open_chain([guarded], LlmConfig()):
+        await trio.sleep(1)
+        assert "refused" in caplog.text
+    model.checks.clear()
+    async with open_chain([guarded], LlmConfig(), warm=False):
+        await trio.testing.wait_all_tasks_blocked()
+    assert model.checks == []

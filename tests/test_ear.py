@@ -15,7 +15,13 @@ from trioagent.ear import (
     Ear,
 )
 from trioagent.interfaces import HEARING_RATE_HZ, Pcm, Speaker, VoicePacket
-from trioagent.utterances import CLEARED_PACKETS, HeardAudio, Utterance
+from trioagent.utterances import (
+    AHEAD,
+    CLEARED_PACKETS,
+    HeardAudio,
+    Utterance,
+    Utterances,
+)
 
 MS = HEARING_RATE_HZ // 1000
 CONFIG = VadConfig(min_speech_ms=60, pre_roll_ms=300)
@@ -273,3 +279,73 @@ def test_each_utterance_has_its_onset_and_the_pre_roll(
     available_ms = 20 * opened - 60
     assert before_onset_ms >= min(pre_roll_ms, available_ms)
     assert before_onset_ms <= pre_roll_ms + 20
+
+
+# --- an utterance --------------------------------------------------------------------
+
+
+@attrs.define(eq=False)
+class Heard:
+    """Hears an utterance."""
+
+    times: list[float] = attrs.Factory(list)
+    dropped: int = 0
+    gone: bool = False
+
+    def hear(self, audio: HeardAudio) -> None:
+        self.times.append(audio.time)
+        self.dropped += audio.dropped
+
+    def left(self) -> None:
+        self.gone = True
+
+
+def packet(time: float) -> HeardAudio:
+    return HeardAudio(np.zeros(1, np.int16), speech=True, ends_talk=False, time=time)
+
+
+def test_who_listens_late_hears_all_and_that_the_speaker_left() -> None:
+    utterance, listener = Utterance(10), Heard()
+    for time in range(3):
+        utterance.put(packet(time))
+    utterance.leave()
+    utterance.show_to(listener)
+    assert (listener.times, listener.gone) == ([0, 1, 2], True)
+
+
+def test_the_most_that_ever_waited_is_kept() -> None:
+    utterance = Utterance(10)
+    for time in range(3):
+        utterance.put(packet(time))
+    for _ in range(3):
+        utterance.receive_nowait()
+    utterance.put(packet(3))
+    assert utterance.peak == 3
+
+
+def test_no_drop_is_forgotten_with_the_packet_that_told_of_it() -> None:
+    utterance = Utterance(2 * CLEARED_PACKETS)
+    for time in range(400):
+        utterance.put(packet(time))
+    waiting = Heard()
+    utterance.show_to(waiting)
+    assert len(waiting.times) + waiting.dropped == 400
+
+
+def test_who_has_heard_enough_hears_no_more() -> None:
+    utterance, listener = Utterance(10), Heard()
+    utterance.show_to(listener)
+    utterance.close()
+    utterance.put(packet(0))
+    assert listener.times == []
+    utterance.close()
+    with pytest.raises(trio.WouldBlock):
+        utterance.receive_nowait()
+
+
+def test_the_ear_of_one_too_many_learns_of_it() -> None:
+    turns, more = Utterances(), Utterance(10)
+    assert all(turns.put(Utterance(10)) for _ in range(AHEAD))
+    assert not turns.put(more)
+    assert more.closed
+    turns.close()

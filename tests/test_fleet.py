@@ -21,9 +21,18 @@ from tests.fakes import (
     FakeVad,
     Vocabulary,
 )
-from trioagent import Agent, Config, app, sharing
+from tests.helpers_replay import recordings
+from trioagent import Agent, Config, app, opening, sharing
+from trioagent.config import MumbleConfig
 from trioagent.configuration.file import load_agents
-from trioagent.errors import ProviderError, RoomRejected, RoomUnreachable, own_errors
+from trioagent.errors import (
+    ConfigError,
+    ProviderError,
+    ProviderUnavailable,
+    RoomRejected,
+    RoomUnreachable,
+    own_errors,
+)
 from trioagent.guards.board import Guards
 from trioagent.interfaces import HEARING_RATE_HZ, SpeakerLeft
 from trioagent.journal.events import Event, Observer, TurnJournal
@@ -37,8 +46,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trio.testing import MockClock
-
-    from trioagent.config import MumbleConfig
 
 GAMES, OFFICE = "what is that", "hello out there"
 COMMON = [
@@ -344,6 +351,95 @@ async def test_a_refusal_at_the_start_is_the_commands(
     assert sorted(stage.closed) == sorted(stage.opened)
 
 
+async def test_a_part_that_cannot_be_opened_names_the_agent(
+    stage: Stage, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(config: Config) -> Any:
+        if config.tts.options.get("espeak"):
+            raise ProviderUnavailable("no such voice")
+        return stage.synthesizer(config)
+
+    monkeypatch.setattr(sharing, "open_synthesizer", missing)
+    agents = (
+        'agents=[{mumble={user="a"}},'
+        ' {mumble={user="b"}, tts={espeak={voice="gmw/en"}}}]'
+    )
+    with pytest.raises(ProviderUnavailable) as caught:
+        await fleet(stage, agents).run()
+    assert caught.value.message == "b: no such voice"
+
+
+async def test_a_choice_that_cannot_be_names_the_agent(
+    stage: Stage, autojump_clock: MockClock
+) -> None:
+    agents = (
+        'agents=[{mumble={user="a"}}, {mumble={user="b"}, vad={provider="nonesuch"}}]'
+    )
+    with pytest.raises(ConfigError) as caught:
+        await fleet(stage, agents).run()
+    assert caught.value.message.startswith("b: ")
+    assert stage.opened == []
+
+
+async def test_who_has_other_bounds_has_another_guard(
+    stage: Stage, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path)
+    agents = (
+        f'agents=[{{mumble={{user="a"}}, journal={{latency_file="{tmp_path}/x"}}}},'
+        ' {mumble={user="b"}, breaker={failures=9},'
+        f' journal={{latency_file="{link}/x"}}}},'
+        ' {mumble={user="c"}, llm={retry_s=99.0}}]'
+    )
+    guards = Guards(Config())
+    async with running(fleet(stage, agents, guards=guards), stage):
+        keepers = [stage.agents[name].keepers for name in "abc"]
+    assert list(guards.states) == [
+        "recognizer wyoming",
+        "synthesizer espeak",
+        "language model echo",
+        "recognizer wyoming of b",
+        "synthesizer espeak of b",
+        "language model echo of b",
+        "language model echo of c",
+    ]
+    assert keepers[0][0] is keepers[1][0], "the same file by another name"
+    assert keepers[2] == ()
+
+
+async def test_a_server_is_run_on_each_port_for_those_who_ask_for_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run: list[list[str]] = []
+
+    @asynccontextmanager
+    async def server(guests: Sequence[MumbleConfig]) -> AsyncIterator[None]:
+        await trio.lowlevel.checkpoint()
+        run.append([guest.user for guest in guests])
+        yield
+
+    monkeypatch.setattr(opening, "_private_server", server)
+    here = MumbleConfig(server="embedded", user="a")
+    configs = (
+        here,
+        attrs.evolve(here, user="b"),
+        attrs.evolve(here, user="c", port=here.port + 1),
+        attrs.evolve(here, user="d", server="example.org"),
+    )
+    async with opening.embedded_server(*configs):
+        assert run == [["a", "b"], ["c"]]
+
+
+async def test_without_a_server_of_ours_none_is_joined(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with pytest.raises(RoomUnreachable, match="no embedded Mumble server on port 7"):
+        async with opening.open_room(MumbleConfig(server="embedded", port=7)):
+            pass
+
+
 async def test_a_model_that_fails_one_is_known_to_all(
     stage: Stage, autojump_clock: MockClock
 ) -> None:
@@ -400,6 +496,29 @@ async def test_each_leaves_as_it_is_configured(
     assert stage.spoken("Robo").endswith("five.") == (robo_stops == "finish")
 
 
+async def test_who_is_to_stop_does_not_wait_for_the_others(
+    stage: Stage, autojump_clock: MockClock
+) -> None:
+    agents = (
+        'agents=[{mumble={user="Robo"}, agent={on_stop="stop"}},'
+        ' {mumble={user="Miss"}, agent={on_stop="finish"}}]'
+    )
+    made = fleet(stage, agents)
+    async with running(made, stage), trio.open_nursery() as leaving:
+        reply = "one two three four five six seven eight nine ten."
+        stage.models["echo"].replies = {GAMES: reply, OFFICE: reply}
+        await at_once(
+            lambda: stage.say("Robo", GAMES), lambda: stage.say("Miss", OFFICE)
+        )
+        await trio.sleep(0.6)
+        leaving.start_soon(made.leave)
+        await trio.sleep(0.1)
+        said = stage.spoken("Robo")
+        await trio.sleep(0.5)
+        assert stage.spoken("Robo") == said != ""
+        assert len(stage.spoken("Miss")) > len(said)
+
+
 async def test_one_latency_file_has_the_lines_of_all(
     stage: Stage, autojump_clock: MockClock, tmp_path: Path
 ) -> None:
@@ -417,6 +536,27 @@ async def test_one_latency_file_has_the_lines_of_all(
         ("Robo", "Ana", 1),
         ("Miss", "Ben", 1),
     }
+
+
+async def test_recordings_hold_what_their_agent_remembered(
+    stage: Stage,
+    autojump_clock: MockClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def inline(fn: Callable[..., Any], *args: Any, **_how: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        return fn(*args)
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", inline)
+    folder = f'recording.folder="{tmp_path}"'
+    async with running(fleet(stage, folder, 'recording.announcement=""'), stage):
+        for _ in range(2):
+            await stage.say("Robo", GAMES)
+            await trio.sleep(5)
+    first, second = recordings(tmp_path / "Robo")
+    assert first.header.memory["exchanges"] == []
+    assert [x["said"] for x in second.header.memory["exchanges"]] == [GAMES]
 
 
 async def test_log_lines_name_the_agent(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,15 @@ from tests.fakes import ANA, BEN, FakeRoom
 from tests.replay_stories import in_the_reply
 from tests.scene import CONFIG, Scene, running
 from trioagent import Agent
-from trioagent.forgetting import AGAIN_S, MOST_AT_ONCE, NotDeleted, asks_to_forget
+from trioagent.forgetting import (
+    AGAIN_S,
+    KEEPER_S,
+    MOST_AT_ONCE,
+    TURNS_END_S,
+    Forgetting,
+    NotDeleted,
+    asks_to_forget,
+)
 from trioagent.interfaces import Speaker, TextMessage
 
 if TYPE_CHECKING:
@@ -248,3 +257,74 @@ async def test_leaving_does_not_wait_for_a_disk_that_hangs() -> None:
     finally:
         hang.set()
     assert trio.current_time() - before < 0.5
+
+
+async def test_what_is_asked_for_meanwhile_is_done_in_one_and_told_who_is_there(
+    autojump_clock: MockClock,
+) -> None:
+    room, shelf, over = Writing(), Shelf(), trio.Event()
+    forgetting = Forgetting(room, [shelf])
+    back = attrs.evolve(PROVEN, id=9)
+    async with trio.open_nursery() as nursery:
+        forgetting.ask(PROVEN, 1, (), nursery)
+        await trio.sleep(1)
+        forgetting.ask(PROVEN, 2, [over], nursery)
+        forgetting.ask(back, 3, (), nursery)
+        await trio.sleep(AGAIN_S)
+        assert len(shelf.asked) == 1, "a turn of theirs is not over"
+        over.set()
+    assert room.texts == [
+        ("Deleted: 1 remembered turn.", PROVEN),
+        ("Deleted: 5 remembered turns.", back),
+    ]
+
+
+async def test_a_turn_or_a_keeper_that_hangs_holds_nobody_up(
+    autojump_clock: MockClock,
+) -> None:
+    class Stuck(Shelf):
+        async def forget(self, speaker: Speaker) -> int:
+            await trio.sleep_forever()
+            raise AssertionError
+
+    room = Writing()
+    forgetting = Forgetting(room, [Stuck("recordings"), Shelf(has=1)])
+    async with trio.open_nursery() as nursery:
+        forgetting.ask(ANA, 0, [trio.Event()], nursery)
+        await trio.sleep(TURNS_END_S + KEEPER_S + 1)
+        ((text, _),) = room.texts
+    assert text == (
+        "Deleted: 1 thing. Could not be deleted: recordings. Ask who runs this agent."
+    )
+
+
+@pytest.mark.parametrize("wait_s", [0.0, math.inf])
+async def test_a_room_that_takes_no_text_holds_nobody_up(
+    wait_s: float, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Mute(FakeRoom):
+        async def send_text(self, text: str, to: Speaker | None = None) -> None:
+            await trio.sleep(wait_s)
+            raise RuntimeError("no")
+
+    shelf = Shelf()
+    forgetting = Forgetting(Mute(), [shelf])
+    async with trio.open_nursery() as nursery:
+        forgetting.ask(ANA, 0, (), nursery)
+        await trio.sleep(0.2)
+        forgetting.ask(BEN, 0, (), nursery)
+    assert [name for _, name in shelf.asked] == ["Ana", "Ben"]
+    assert "what was forgotten" in caplog.text
+
+
+async def test_who_is_one_of_the_most_at_once_may_ask_again(
+    autojump_clock: MockClock,
+) -> None:
+    room = Writing()
+    forgetting = Forgetting(room, [])
+    async with trio.open_nursery() as nursery:
+        for number in range(MOST_AT_ONCE):
+            forgetting.ask(Speaker(number, f"#{number}"), 0, (), nursery)
+        await trio.sleep(1)
+        forgetting.ask(Speaker(0, "#0"), 1, (), nursery)
+    assert room.texts[-1] == ("Deleted: 1 remembered turn.", Speaker(0, "#0"))

@@ -117,6 +117,7 @@ async def test_each_answer_of_a_recognizer_is_bounded(
     assert caught.value.message == (
         f"asr.timeout_s = 3: the recognizer slow {RECOGNIZER_STEPS[step]} within 3 s"
     )
+    assert caught.value.hint == "if it is only slow, raise asr.timeout_s"
     assert slow.open == 0
 
 
@@ -232,6 +233,7 @@ async def test_a_provider_that_fails_is_spared_and_found_to_be_back(
         "the synthesizer slow failed 2 times in a row and is not asked for 6 s more: "
         "no such voice"
     )
+    assert caught.value.hint.startswith("[breaker] says")
     assert slow.steps == 2
     (health,) = guards.health
     assert (health.state, health.retry_in_s) == ("open", 6)
@@ -244,6 +246,60 @@ async def test_a_provider_that_fails_is_spared_and_found_to_be_back(
         "the synthesizer slow is not asked any more: no such voice",
         "the synthesizer slow is back",
     ]
+
+
+async def test_a_probe_that_fails_is_no_news(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    guards, slow = Guards(CONFIG), Slow(error=ProviderError("no such voice"))
+    guarded = guards.synthesizer(slow, "slow")
+    send, _receive = trio.open_memory_channel[Speech](math.inf)
+    for _ in range(4):
+        with pytest.raises(ProviderError, match="no such voice"):
+            await guarded.synthesize("x", send)
+        await trio.sleep(10)
+    assert [r.message for r in caplog.records] == [
+        "the synthesizer slow is not asked any more: no such voice"
+    ]
+
+
+async def test_while_one_finds_out_the_others_are_told_of_no_pause(
+    autojump_clock: MockClock,
+) -> None:
+    guards, slow = Guards(CONFIG), Slow(error=ProviderError("crashed"))
+    guarded = guards.synthesizer(slow, "slow")
+    send, _receive = trio.open_memory_channel[Speech](math.inf)
+    for _ in range(2):
+        with pytest.raises(ProviderError, match="crashed"):
+            await guarded.synthesize("x", send)
+    slow.error, slow.waits = None, [4.0]
+    await trio.sleep(10)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(guarded.synthesize, "x", send)
+        await trio.sleep(3)
+        with pytest.raises(ProviderUnavailable, match="not asked for 0 s more"):
+            await guarded.synthesize("x", send)
+
+
+async def test_a_language_model_is_spared_for_as_long_as_its_own_key_says() -> None:
+    guards = Guards(attrs.evolve(CONFIG, llm=LlmConfig(retry_s=7)))
+    assert guards.language_model(Slow()).guard.breaker.retry_s == 7
+    assert guards.recognizer(Slow(), "slow").guard.breaker.retry_s == 10
+
+
+async def test_pieces_that_need_no_wait_are_pieces(autojump_clock: MockClock) -> None:
+    class Nowait(Slow):
+        async def synthesize(self, phrase: str, audio: Outlet[Speech]) -> None:
+            for _ in range(3):
+                await trio.sleep(4)
+                audio.send_nowait(PIECE)
+            await trio.sleep_forever()
+
+    guarded = Guards(CONFIG).synthesizer(Nowait(), "slow")
+    send, _receive = trio.open_memory_channel[Speech](math.inf)
+    with pytest.raises(ProviderError, match="gave no further piece"):
+        await guarded.synthesize("x", send)
+    assert trio.current_time() == 3 * 4 + 5
 
 
 async def test_one_utterance_finds_out_and_the_others_fail_meanwhile(

@@ -174,7 +174,9 @@ async def test_only_lines_with_the_name_are_forgotten(tmp_path: Path) -> None:
     assert await file.forget(ANA) == 2
     assert file.path.read_text().count("\n") == 3
     assert torn not in file.path.read_text()
+    before = file.path.stat().st_ino
     assert await file.forget(ANA) == 0
+    assert file.path.stat().st_ino == before, "nothing to do"
     file.path.unlink()
     assert await file.forget(ANA) == 0
     assert not file.path.exists()
@@ -196,3 +198,61 @@ async def test_a_file_that_another_process_has_replaced_is_left(
     assert numbers(file.path) == [7]
     file.append(row(8))
     assert numbers(file.path) == [7, 8]
+
+
+def test_a_line_that_does_not_fit_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, write = made(tmp_path, row(1)), os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(latency_file.os, "write", lambda fd, data: write(fd, data[:9]))
+        with pytest.raises(OSError, match="No space left on device"):
+            file.append(row(2))
+    file.append(row(3))
+    assert numbers(file.path) == [1, 3]
+
+
+async def test_lines_that_grow_old_go_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latency_file, "CHECK_S", 0.02)
+    monkeypatch.setattr(latency_file, "AGE_CHECK_S", 0.1)
+    file = made(tmp_path, row(1), max_age_days=1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(file.run)
+        await trio.sleep(0.05)
+        file.append(row(2, days_ago=2))
+        with trio.fail_after(20):
+            while numbers(file.path) != [1]:  # noqa: ASYNC110 - only the disk tells
+                await trio.sleep(0.02)
+        nursery.cancel_scope.cancel()
+
+
+async def test_two_are_forgotten_at_once_and_a_link_stays_one(tmp_path: Path) -> None:
+    real = made(tmp_path, row(1, ANA.name), row(2), row(3, "Cleo"))
+    link = tmp_path / "link"
+    link.symlink_to(real.path)
+    file = LatencyFile(link, JournalConfig())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(file.forget, ANA)
+        nursery.start_soon(file.forget, Speaker(2, "Cleo"))
+    assert link.is_symlink()
+    assert numbers(real.path) == [2]
+
+
+def test_a_pipe_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
+    file, found = made(tmp_path), []
+    os.mkfifo(file.path)
+
+    def append() -> None:
+        try:
+            file.append(row(1))
+        except OSError as error:
+            found.append(error.errno)
+
+    thread = threading.Thread(target=append, daemon=True)
+    thread.start()
+    thread.join(20)
+    if thread.is_alive():
+        os.close(os.open(file.path, os.O_RDONLY | os.O_NONBLOCK))
+    assert found == [errno.ENXIO]

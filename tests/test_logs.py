@@ -96,6 +96,9 @@ def test_a_traceback_is_a_field_or_lines_that_look_like_no_record() -> None:
     assert first.endswith("it failed")
     assert rest
     assert all(line.startswith("  | ") and line.isprintable() for line in rest)
+    made = record("it failed")
+    made.exc_text = f"first\n{HOSTILE}"
+    assert "\x1b" not in TextLines().format(made)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from trioagent.config import Config
 from trioagent.configuration.file import load_agents, load_config, load_file
 from trioagent.configuration.render import render_agents
 from trioagent.errors import ConfigError
-from trioagent.members import members_of, names_of
+from trioagent.members import Member, members_of, names_of, naming
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -268,3 +268,12 @@ def test_a_call_goes_to_the_first_or_to_whom_it_names(file: Path) -> None:
     assert called("--agent", "Miss Moneypenny") == "Miss Moneypenny"
     with pytest.raises(ConfigError, match="--agent Rob: no agent has this name"):
         called("--agent", "Rob")
+
+
+@pytest.mark.parametrize(("name", "said"), [("", "no"), ("Robo", "Robo: no")])
+def test_errors_begin_with_the_name_of_the_agent_if_it_has_one(
+    name: str, said: str
+) -> None:
+    with pytest.raises(ConfigError) as caught, naming(Member(name, Config())):
+        raise ConfigError("no")
+    assert caught.value.message == said

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import bz2
+import errno
+import gzip
 import io
+import random
 import stat
 import tarfile
 import zipfile
@@ -141,6 +144,34 @@ def test_a_member_without_a_name(tmp_path: Path) -> None:
         unpack(whole.replace(b"name", b"\0ame"), tmp_path)
 
 
+def test_a_member_that_is_encrypted(tmp_path: Path) -> None:
+    whole = bytearray(zip_with([(zipfile.ZipInfo("name"), b"1")]))
+    whole[6] |= 1
+    whole[whole.index(b"PK\x01\x02") + 8] |= 1
+    with pytest.raises(ModelError, match="name is encrypted"):
+        unpack(bytes(whole), tmp_path)
+
+
+def test_a_full_disk_is_no_fault_of_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object, **_how: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Unpacking, "_write", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        unpack(tar_of(FILES, "gz"), tmp_path)
+
+
+def test_progress_goes_up_to_all_bytes(tmp_path: Path) -> None:
+    packed, told = tmp_path / "archive", []
+    packed.write_bytes(tar_of({"a": bytes(300_000), "b": b"1"}, ""))
+    Unpacking(packed, tmp_path / "into", LIMITS, lambda *at: told.append(at)).run()
+    done = [done for done, _ in told]
+    assert done == sorted(done)
+    assert told[-1] == (300_001, LIMITS.total_bytes)
+
+
 BOMB = bytes(3_000_000)
 
 
@@ -168,6 +199,12 @@ def test_a_bomb_in_a_header(tmp_path: Path) -> None:
     plain = name.tobuf(tarfile.GNU_FORMAT) + BOMB + bytes(512) + FILE.tobuf()
     with pytest.raises(ModelError, match="header"):
         unpack(bz2.compress(plain), tmp_path)
+
+
+def test_a_bomb_after_the_end(tmp_path: Path) -> None:
+    plain = tar_of({"a": random.Random(1).randbytes(100_000)}, "") + bytes(10_000_000)
+    with pytest.raises(ModelError, match="unpacks to more than"):
+        unpack(gzip.compress(plain), tmp_path)
 
 
 @pytest.mark.parametrize("count", [51, 60])

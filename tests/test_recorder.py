@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 import trio
+import trio.testing
 
 from tests.fakes import ANA
 from tests.helpers_replay import different, recorded_scene, recording_to, recordings
 from tests.replay_stories import answered, in_the_reply
-from tests.scene import CONFIG
+from tests.scene import CONFIG, Scene
+from trioagent.app import recorded
 from trioagent.config import RecordingConfig
 from trioagent.errors import ConfigError
 from trioagent.recording import folder as recording_folder
@@ -186,6 +188,25 @@ async def test_a_full_disk_costs_only_the_recording(
     assert len(records) == 2, "no new warning"
 
 
+async def test_a_disk_that_is_full_again_is_told_again(
+    no_threads: None,
+    tmp_path: Path,
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def full(*_args: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async with recording_to(tmp_path) as scene:
+        for is_full in (True, False, True):
+            with monkeypatch.context() as patch:
+                if is_full:
+                    patch.setattr(RecordingFolder, "append", full)
+                await answered(scene)
+    assert caplog.text.count("cannot record into") == 2
+
+
 async def test_room_in_the_middle_of_a_turn_is_for_the_next(
     no_threads: None,
     tmp_path: Path,
@@ -232,3 +253,30 @@ def test_a_folder_that_cannot_be(make: Any, why: str, tmp_path: Path) -> None:
     what = f"recording.folder: cannot record into {folder}: {why}"
     assert caught.value.message == what
     assert caught.value.hint
+
+
+# --- beside an agent -----------------------------------------------------------------
+
+
+async def test_a_bug_of_a_recorder_costs_the_recordings_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(_self: Recorder) -> None:
+        await trio.lowlevel.checkpoint()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Recorder, "run", broken)
+    recording = RecordingConfig(folder=str(tmp_path))
+    parts, config = Scene().agent.parts, attrs.evolve(CONFIG, recording=recording)
+    async with recorded(parts, config):
+        await trio.testing.wait_all_tasks_blocked()
+    assert "nothing is recorded any more" in caplog.text
+
+
+async def test_an_agent_that_cannot_record_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    recording = RecordingConfig(folder=str(tmp_path / "file"))
+    parts, config = Scene().agent.parts, attrs.evolve(CONFIG, recording=recording)
+    with pytest.raises(ConfigError, match="cannot record into"):
+        async with recorded(parts, config):
+            pass

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import numpy as np
 import pytest
 import trio
 
@@ -17,10 +18,12 @@ from tests.helpers_replay import different, recorded_scene, recording_to, record
 from tests.replay_stories import answered, in_the_reply
 from tests.scene import CONFIG, Scene
 from trioagent.config import RecordingConfig
+from trioagent.decisions.history import Exchange
 from trioagent.forgetting import NotDeleted
 from trioagent.interfaces import Speaker, TextMessage
+from trioagent.memory import Memory
 from trioagent.recording import format as f
-from trioagent.recording import limits, take
+from trioagent.recording import limits, take, writer
 from trioagent.recording.folder import RecordingFolder
 from trioagent.recording.recorder import LAST_FLUSH_S, PRUNE_S, Recorder
 
@@ -142,6 +145,63 @@ async def test_a_recording_that_cannot_be_deleted_is_told(
     assert str(broken.parent) in caplog.text
 
 
+async def test_who_came_and_spoke_while_it_was_recorded_is_in_it(
+    no_threads: None, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    scene, recorder = recorded_scene(tmp_path)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.run)
+        nursery.start_soon(scene.agent.run)
+        await in_the_reply(scene)
+        await says(scene, EVE)
+        assert kept(tmp_path) == [(1, 2)]
+        # As after a crash: the last line is cut off.
+        with (inside(tmp_path)[0] / f.TURN_FILE).open("a") as file:
+            file.write('{"what": "joined", "pers')
+        assert await recorder.forget(BEN) == 0
+        assert await recorder.forget(EVE) == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_one_in_the_making_that_cannot_be_deleted_is_told(
+    no_threads: None,
+    tmp_path: Path,
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene, recorder = recorded_scene(tmp_path)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.run)
+        nursery.start_soon(scene.agent.run)
+        await in_the_reply(scene, 0.5)
+
+        def stuck(*_args: Any, **_how: Any) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(limits.os, "unlink", stuck)
+        with pytest.raises(NotDeleted, match="1 of 1"):
+            await recorder.forget(ANA)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("memory", "theirs"),
+    [
+        (Memory(), False),
+        (Memory(echoing=(EVE.id,)), True),
+        (Memory(answered=((EVE.id, 1.0),)), True),
+        (Memory(echoing=(ANA.id,), answered=((BEN.id, 1.0),)), False),
+        (Memory(exchanges=(Exchange("Evelyn", "", "", EVE.certificate),)), True),
+        (Memory(exchanges=(Exchange("Eve", "", ""),)), True),
+        (Memory(exchanges=(Exchange("Eve", "", "", "cd" * 20),)), False),
+    ],
+)
+def test_what_was_remembered_of_somebody_is_theirs(
+    memory: Memory, theirs: bool
+) -> None:
+    assert take.Take(0.0, "", "Ana", memory, (), {}).concerns(EVE) is theirs
+
+
 # --- limits ----------------------------------------------------------------------
 
 
@@ -152,6 +212,7 @@ async def test_old_ones_go_while_nobody_speaks(
     config = attrs.evolve(CONFIG, recording=limit)
     before, later = make(tmp_path, name="before"), make(tmp_path, name="later")
     age(before, days=2)
+    age(later, days=0.9)
     async with recording_to(tmp_path, config):
         await trio.sleep(1)
         assert not before.exists(), "at the start"
@@ -159,6 +220,46 @@ async def test_old_ones_go_while_nobody_speaks(
         age(later, days=1.5)
         await trio.sleep(PRUNE_S)
         assert not later.exists(), "as time goes by"
+
+
+async def test_the_oldest_go_when_there_is_too_much_and_none_in_the_making(
+    no_threads: None, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    limit = RecordingConfig(folder=str(tmp_path), max_mb=1)
+    before, later = make(tmp_path, name="before"), make(tmp_path, name="later")
+    (before / "spoken.flac").write_bytes(bytes(1_000_000))
+    age(before, days=1)
+    scene, recorder = recorded_scene(tmp_path, attrs.evolve(CONFIG, recording=limit))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.run)
+        nursery.start_soon(scene.agent.run)
+        await trio.sleep(1)
+        assert inside(tmp_path) == [later]
+        await in_the_reply(scene, 0.5)
+        (making,) = set(inside(tmp_path)) - {later}
+        (making / "heard-9.flac").write_bytes(bytes(1_000_000))
+        assert recorder._writer is not None
+        recorder._writer.prune()
+        assert inside(tmp_path) == [making]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_folder_that_cannot_be_looked_through_is_no_end(
+    no_threads: None,
+    tmp_path: Path,
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def stuck(*_args: Any, **_how: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(writer, "pruned", stuck)
+    async with recording_to(tmp_path) as scene:
+        await answered(scene)
+        await answered(scene)
+    assert kept(tmp_path) == [(1,), (2,)]
+    assert "cannot look for old recordings" in caplog.text
 
 
 def age(path: Path, days: float) -> None:
@@ -220,6 +321,16 @@ async def test_what_waits_for_a_disk_that_hangs_is_bounded(
     assert len(takes) == 16
     assert all(not each.entries and not each.audio for each in takes)
     assert "the disk takes too long" in caplog.text
+
+
+def test_what_was_written_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(take, "MOST_BYTES", 1000)
+    made = take.Take(0.0, "", "Ana", Memory(), (), {})
+    for _ in range(10):
+        made.add(f.Ended(1.0), "spoken", np.zeros(400, np.int16))
+        entries, audio = made.drain()
+        assert (len(entries), len(audio["spoken"])) == (1, 1)
+    assert not made.forgotten
 
 
 def test_a_recorder_is_a_keeper_of_recordings(tmp_path: Path) -> None:

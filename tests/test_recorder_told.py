@@ -97,6 +97,31 @@ async def test_a_crowd_that_comes_and_goes_is_not_told_without_end(
     assert len(times) <= BURST * (came / BURST_S + 2)
 
 
+async def test_who_come_one_by_one_do_not_wait(
+    no_threads: None, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    room = WritingRoom()
+    async with recording_to(tmp_path, telling(tmp_path), room=room):
+        for number in range(3 * BURST):
+            room.join(Speaker(number, f"#{number}"))
+            await trio.sleep(BURST_S / BURST + 1)
+    assert len(room.to) == 3 * BURST
+
+
+async def test_nobody_is_told_for_who_has_left_again(
+    no_threads: None, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    room = WritingRoom()
+    async with recording_to(tmp_path, telling(tmp_path), room=room):
+        room.join(ANA)
+        await trio.sleep(1)
+        room.join(CLEO)
+        await trio.sleep(0.01)
+        room.put(SpeakerLeft(CLEO))
+        await trio.sleep(1)
+    assert room.to == [ANA]
+
+
 async def test_an_empty_announcement_says_nothing(
     no_threads: None, tmp_path: Path, autojump_clock: MockClock
 ) -> None:

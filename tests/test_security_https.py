@@ -88,7 +88,7 @@ async def test_a_key_for_a_voice_is_warned_about_too(
         *(("127.0.0.1", True), ("127.8.8.8", True), ("::1", True)),
         *(("localhost", True), ("a.localhost", True), ("0.0.0.0", False)),
         *(("localhost.example", False), ("127.0.0.1.example", False)),
-        ("", False),
+        *(("", False), ("notlocalhost", False)),
     ],
 )
 def test_what_is_this_machine(host: str, local: bool) -> None:

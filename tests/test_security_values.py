@@ -18,6 +18,7 @@ import trio
 from providers.http_errors import HttpErrors
 from providers.llm.openai import PROVIDER
 from providers.llm.openai import Options as LlmOptions
+from providers.redaction import redacted
 from providers.rooms.mumble.login import _rejected
 from providers.rooms.mumble.messages import Authenticate, CryptSetup, Reject
 from providers.rooms.murmurd import MurmurdSettings
@@ -119,6 +120,12 @@ def test_a_secret_in_a_file_that_others_can_read_is_warned_about(
         assert "key_file" not in caplog.text
         assert "tokens" not in caplog.text
         assert f"chmod 600 {file}" in caplog.text
+
+
+def test_of_secrets_that_hold_each_other_nothing_is_left() -> None:
+    assert redacted("12345678 12345678-90 1234567", "12345678", "12345678-90") == (
+        "*** *** 1234567"
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
 import trio
+from trioagent import shutdown
 from trioagent.shutdown import until_signal
 
 async def stay():
@@ -41,7 +44,13 @@ async def end():
 async def fail():
     raise OSError("broken")
 
-sys.exit(trio.run(until_signal, globals()[sys.argv[1]]))
+shutdown.FINISH_S = 0.1
+main, *more = sys.argv[1:]
+for name in more:
+    if name.startswith("SIG_"):
+        signal.signal(signal.SIGHUP, getattr(signal, name))
+finish = [globals()[name] for name in more if not name.startswith("SIG_")]
+sys.exit(trio.run(until_signal, globals()[main], *finish))
 """
 PATIENCE_S = 10
 
@@ -55,9 +64,9 @@ def processes() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate()
 
 
-def start(processes: list[subprocess.Popen[str]], main: str) -> subprocess.Popen[str]:
+def start(processes: list[subprocess.Popen[str]], *main: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, main],
+        [sys.executable, "-c", PROGRAM, *main],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -99,6 +108,37 @@ def test_the_second_signal_ends_the_process_whatever_it_does(
     assert process.poll() is None
     process.send_signal(second)
     assert process.wait(PATIENCE_S) == -second
+
+
+@pytest.mark.parametrize("hangup", ["SIG_DFL", "SIG_IGN"])
+def test_a_lost_terminal_ends_it_unless_that_is_ignored(
+    hangup: str, processes: list[subprocess.Popen[str]]
+) -> None:
+    process = start(processes, "stay", hangup)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    if hangup == "SIG_IGN":
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        found = re.search(r"SigIgn:\s*([0-9a-f]+)", status)
+        assert found is not None
+        assert int(found[1], 16) & 1 << (signal.SIGHUP - 1)
+        process.terminate()
+    out, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert out == "cancelled\n"
+
+
+def test_what_never_finishes_is_not_waited_for(
+    processes: list[subprocess.Popen[str]],
+) -> None:
+    process = start(processes, "stay", "stay")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.terminate()
+    out, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert out == "ready\ncancelled\ncancelled\n"
 
 
 def test_it_ends_by_itself_with_its_main(

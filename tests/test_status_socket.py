@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
+import os
 import socket
 import stat
 from functools import partial
@@ -213,6 +215,83 @@ async def test_a_folder_of_somebody_else_is_not_used(
     await answer_at(found, lambda: HEALTHY)
     assert "belongs to somebody else" in caplog.text
     assert not any(theirs.iterdir())
+
+
+async def test_a_client_that_cannot_be_taken_ends_nothing(
+    path: Path, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with trio.socket.socket(socket.AF_UNIX) as any_socket:
+        kind = type(any_socket)
+    accept, refused = kind.accept, []
+
+    async def once_without_files(self: trio.socket.SocketType) -> object:
+        if not refused:
+            refused.append(self)
+            raise OSError(errno.EMFILE, "Too many open files")
+        return await accept(self)
+
+    monkeypatch.setattr(kind, "accept", once_without_files)
+    nursery.start_soon(answer_at, path, lambda: HEALTHY)
+    await listening(path)
+    assert await asked(path) == HEALTHY
+    assert refused
+
+
+async def test_a_folder_that_others_may_enter_is_closed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "trioagent").mkdir()
+    (tmp_path / "trioagent").chmod(0o755)
+    found = socket_path("")
+    assert found is not None
+    nursery.start_soon(answer_at, found, lambda: HEALTHY)
+    await listening(found)
+    assert mode(found.parent) == 0o700
+
+
+async def test_a_folder_of_another_user_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "trioagent").mkdir(mode=0o700)
+    monkeypatch.setattr("os.geteuid", lambda: 54321)
+    found = socket_path("")
+    assert found is not None
+    with trio.move_on_after(10):
+        await answer_at(found, lambda: HEALTHY)
+    assert "belongs to somebody else" in caplog.text
+
+
+async def test_who_ends_leaves_the_socket_of_another_that_took_over(path: Path) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer_at, path, lambda: HEALTHY)
+        await listening(path)
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(f"{path}.new")
+        path.with_name(f"{path.name}.new").rename(path)
+        nursery.cancel_scope.cancel()
+    assert path.exists()  # noqa: ASYNC240 - a local folder of this test
+
+
+async def test_what_a_killed_one_left_behind_is_no_obstacle(
+    path: Path, nursery: trio.Nursery
+) -> None:
+    path.parent.mkdir()
+    path.with_name(f".{path.name}.{os.getpid()}").touch()
+    nursery.start_soon(answer_at, path, lambda: HEALTHY)
+    await listening(path)
+    assert await asked(path) == HEALTHY
+
+
+async def test_who_asks_reads_only_so_much(path: Path, nursery: trio.Nursery) -> None:
+    large = {"errors": 3 * local_socket.MAX_ANSWER * "x"}
+    nursery.start_soon(answer_at, path, lambda: large)
+    await listening(path)
+    with pytest.raises(NobodyAnswers, match=str(path)):
+        await asked(path)
 
 
 # --- the command -------------------------------------------------------------------

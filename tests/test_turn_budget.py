@@ -18,9 +18,11 @@ from tests.test_llm_openai import open_llm
 from trioagent import Agent, Parts
 from trioagent.apology import WRITE_S
 from trioagent.config import AgentConfig, AsrConfig, BreakerConfig, LlmConfig, TtsConfig
+from trioagent.decisions.budget import Budget
+from trioagent.errors import RoomUnreachable
 from trioagent.guards.board import Guards
 from trioagent.interfaces import LinkLost, LinkRestored, Outlet
-from trioagent.turn_clock import APOLOGY_S
+from trioagent.turn_clock import APOLOGY_S, TurnClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -244,6 +246,7 @@ async def test_a_stall_in_mid_reply_counts(
     waited_s = stage.find("first_frame").t - 0.3
     assert silent_s == pytest.approx(BUDGET_S - waited_s, abs=0.3)
     assert f"for the {'language model' if part == 'model' else part}" in failure(stage)
+    assert stage.room.texts == [], "it was said"
 
 
 async def test_waiting_for_the_floor_does_not_count(autojump_clock: MockClock) -> None:
@@ -483,6 +486,29 @@ async def test_a_room_that_does_not_take_it_holds_nobody_up(
     assert "not written within" in caplog.text
 
 
+async def test_a_room_that_refuses_it_is_no_end(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Refusing(FakeRoom):
+        async def send_text(self, text: str, to: Speaker | None = None) -> None:
+            await trio.lowlevel.checkpoint()
+            raise RoomUnreachable("it takes no texts")
+
+    stage = scene()
+    stage.room = Refusing()
+    stage.agent.parts = attrs.evolve(stage.agent.parts, room=stage.room)
+    rebuild(stage)
+    stage.synthesizer.fail_on = "you"
+    async with running(stage):
+        await stage.say("hello")
+        await trio.sleep(5)
+        stage.synthesizer.fail_on = ""
+        await stage.say("again")
+        await trio.sleep(5)
+    assert stage.heard[-1] == ("Ana", "again", "you said hello again.")
+    assert "the apology could not be written: it takes no texts" in caplog.text
+
+
 async def test_a_failed_phrase_says_which(autojump_clock: MockClock) -> None:
     stage = scene()
     stage.synthesizer.fail_on = "you"
@@ -490,3 +516,40 @@ async def test_a_failed_phrase_says_which(autojump_clock: MockClock) -> None:
         await stage.say("hello")
         await trio.sleep(5)
     assert failure(stage) == "cannot say 'you said hello.'"
+
+
+# --- the clock ------------------------------------------------------------------------
+
+
+async def test_the_last_word_gives_all_patience_back(autojump_clock: MockClock) -> None:
+    clock, listening, drafting = TurnClock(5), trio.CancelScope(), trio.CancelScope()
+    began = trio.current_time()
+    clock.bind(listening)
+    clock.last_word(began)
+    assert listening.deadline == began + 5
+    await trio.sleep(5)
+    clock.used_up()
+    assert listening.deadline == math.inf
+    clock.charge("an apology")
+    assert listening.deadline == began + 5 + APOLOGY_S
+    clock.last_word(began + 4)
+    assert listening.deadline == began + 4 + 5
+    clock.bind(drafting)
+    assert (listening.deadline, drafting.deadline) == (math.inf, began + 4 + 5)
+    clock.replace(listening, trio.CancelScope())
+    clock.charge("the synthesizer")
+    assert drafting.deadline == began + 4 + 5
+
+
+def test_what_is_waited_for_twice_adds_up() -> None:
+    budget = Budget(10)
+    for at, wait in enumerate(("model", "voice", "model", "voice", "")):
+        budget.charge(wait, at * 2.0)
+    assert budget.told == "4.0 s for model, 4.0 s for voice"
+    budget.charge("model", 20)
+    assert budget.deadline == 22
+    budget.renew()
+    assert budget.deadline == math.inf
+    budget.charge("voice", 15)
+    assert budget.deadline == 25
+    assert budget.told == ""

@@ -129,6 +129,41 @@ def test_silero_asks_the_network_about_a_single_click(
     assert stream.probability(np.zeros_like(click)) > 0.0
 
 
+class Network:
+    """Keeps what it is shown."""
+
+    def __init__(self) -> None:
+        self.inputs: list[np.ndarray] = []
+        self.states: list[np.ndarray] = []
+
+    def run(self, _outputs: None, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+        self.inputs.append(feeds["input"][0].copy())
+        self.states.append(feeds["state"])
+        return [np.ones((1, 1), np.float32), np.ones_like(feeds["state"])]
+
+
+def test_silero_is_shown_the_end_of_the_frame_before() -> None:
+    network = Network()
+    stream = silero.SileroStream(network)
+    loud = np.arange(2 * silero.FRAME_SAMPLES, dtype=np.int16)
+    probabilities(stream, loud)
+    first, second = network.inputs
+    assert not first[:64].any()
+    assert (second * silero.FULL_SCALE).tolist() == loud[512 - 64 :].tolist()
+
+
+def test_silero_has_forgotten_after_the_last_quiet_frame_that_it_is_shown() -> None:
+    network = Network()
+    stream = silero.SileroStream(network)
+    loud = np.full(silero.FRAME_SAMPLES, 1000, np.int16)
+    quiet = np.zeros(silero.QUIET_FRAMES * silero.FRAME_SAMPLES, np.int16)
+    probabilities(stream, np.concatenate([loud, quiet, loud]))
+    assert len(network.inputs) == silero.QUIET_FRAMES + 1
+    assert network.states[1].any()
+    assert not network.states[-1].any()
+    assert not network.inputs[-1][:64].any()
+
+
 @pytest.mark.parametrize("samples", [0, 320, 511, 1024])
 def test_silero_refuses_other_frames(
     detector: VoiceActivityDetector, samples: int

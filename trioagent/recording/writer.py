@@ -76,14 +76,14 @@ class Writer:
             How many were deleted, and how many could not be.
         """
         deleted = failed = 0
+        making = [folder.path for folder in self._folders.values()]
         for take in takes:
             self._given_up.discard(take)
             if (folder := self._folders.pop(take, None)) is not None:
                 folder.abandon()
                 done = delete(folder.path)
                 deleted, failed = deleted + done, failed + (not done)
-        others = [folder.path for folder in self._folders.values()]
-        more, left = forget(self._parent, speaker, others)
+        more, left = forget(self._parent, speaker, making)
         return deleted + more, failed + left
 
     def prune(self) -> None:
