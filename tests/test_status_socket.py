@@ -58,6 +58,16 @@ async def test_whoever_connects_is_answered(path: Path, nursery: trio.Nursery) -
     assert mode(path.parent) == 0o700
 
 
+async def test_a_path_may_be_as_long_as_paths_of_sockets_are(
+    tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    folder = tmp_path / ("x" * (107 - len(f"{tmp_path}//status.socket")))
+    path = folder / "status.socket"
+    nursery.start_soon(answer_at, path, lambda: HEALTHY)
+    await listening(path)
+    assert await asked(path) == HEALTHY
+
+
 async def test_leaving_removes_it(path: Path) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(answer_at, path, lambda: HEALTHY)
@@ -280,7 +290,7 @@ async def test_what_a_killed_one_left_behind_is_no_obstacle(
     path: Path, nursery: trio.Nursery
 ) -> None:
     path.parent.mkdir()
-    path.with_name(f".{path.name}.{os.getpid()}").touch()
+    path.with_name(f".{os.getpid()}").touch()
     nursery.start_soon(answer_at, path, lambda: HEALTHY)
     await listening(path)
     assert await asked(path) == HEALTHY

@@ -109,8 +109,8 @@ def _listen(path: Path) -> socket.socket:
     if _answers(path):
         raise OSError("another agent answers there: set another [status] socket")
     # Made beside it, closed to others, and then put in its place: at no moment can
-    # somebody else connect, or is there none.
-    made = path.with_name(f".{path.name}.{os.getpid()}")
+    # somebody else connect, or is there none. A short name: 107 bytes are the limit.
+    made = path.with_name(f".{os.getpid()}")
     listener = socket.socket(
         socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
     )
