@@ -155,18 +155,17 @@ def _answers(path: Path) -> bool:
     """Whether a living process listens there.
 
     Raises:
-        OSError: something else has that name, and is not ours to replace.
+        OSError: something else has that name, and is not ours to replace, or no socket
+            can have it.
     """
-    try:
+    with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise FileExistsError("there is a file of that name that is no socket")
-    except FileNotFoundError:
-        return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(0)
         try:
             probe.connect(str(path))
-        except ConnectionRefusedError:
+        except (FileNotFoundError, ConnectionRefusedError):
             return False
         except BlockingIOError:  # it lives, and has many clients
             return True
