@@ -27,6 +27,7 @@ import random
 import sys
 import tempfile
 import time
+from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 MOMENTS = 20
 VISITORS = 10
 PROGRESS_S = 30.0
+_COLUMNS = len(attrs.fields(Vitals))
 
 
 async def talk(
@@ -63,8 +65,8 @@ async def talk(
         chunker=ChunkerConfig(first_min_chars=1, min_chars=1),
     )
     rng = random.Random(args.seed)
-    # As tuples of numbers: those the garbage collector does not count.
-    seen: list[tuple[float, ...]] = []
+    # As plain doubles: what is kept of looking must not be seen when looking.
+    seen = array("d")
     told = time.perf_counter()
     async with trio.open_nursery() as nursery:
         latency_file = folder / "latency.jsonl"
@@ -74,13 +76,14 @@ async def talk(
             await converse(stage, conversation(rng, args.seed, MOMENTS).script)
             await visits(stage, rng, VISITORS)
             await settled(stage)
-            if not seen or stage.turns - seen[-1][0] >= args.every:
-                seen.append(attrs.astuple(vitals(stage.turns)))
+            if not seen or stage.turns - seen[-_COLUMNS] >= args.every:
+                seen.extend(attrs.astuple(vitals(stage.turns)))
             if time.perf_counter() - told > PROGRESS_S:
                 told = time.perf_counter()
-                print(seen[-1], file=sys.stderr, flush=True)
+                print(seen[-_COLUMNS:], file=sys.stderr, flush=True)
         nursery.cancel_scope.cancel()
-    return stage, [Vitals(*look) for look in seen]
+    looks = range(0, len(seen), _COLUMNS)
+    return stage, [Vitals(*seen[start : start + _COLUMNS]) for start in looks]
 
 
 def virtual(args: argparse.Namespace) -> tuple[Row, dict[str, Slope]]:

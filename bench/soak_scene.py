@@ -49,8 +49,11 @@ class SoakStage(Stage):
     spare: FuzzLanguageModel = attrs.Factory(FuzzLanguageModel)
     chain: FallbackChain = attrs.field(init=False)
     latency: LatencyLog = attrs.field(init=False)
+    _words: int = attrs.field(init=False)
+    """How many the vocabulary has at first."""
 
     def __attrs_post_init__(self) -> None:
+        self._words = len(self.vocabulary.words)
         self.recognizer = FuzzRecognizer(self.vocabulary)
         self.synthesizer = FuzzSynthesizer(self.vocabulary, word_s=0.1)
         self.chain = FallbackChain([Link(self.model), Link(self.spare, NOTICE)])
@@ -78,7 +81,8 @@ class SoakStage(Stage):
             self.interrupted[event.data["reason"]] += 1
 
     def forget(self) -> None:
-        """Drop all that only a test would look at."""
+        """Drop all that only a test would look at, and the words of guests' names."""
+        del self.vocabulary.words[self._words :]
         self.room.frames.clear()
         self.room.ends.clear()
         for model in (self.model, self.spare):
