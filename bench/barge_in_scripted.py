@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import os
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -48,10 +47,7 @@ async def measure(turns: int, *, mumble: bool = False) -> Row:
     times = Times()
     rows: list[tuple[float, float, float, float]] = []
     async with AsyncExitStack() as stack:
-        make = scripted.Conversation
-        if mumble:
-            server = await stack.enter_async_context(over_mumble.server())
-            make = partial(over_mumble.Conversation, mumble=server)
+        make = await over_mumble.meeting(stack, mumble=mumble)
         talk = make(scripted.config("pause"), observers=[times.observe])
         await stack.enter_async_context(talk.running())
         await trio.sleep(work.SILENCE_S)

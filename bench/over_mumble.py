@@ -8,7 +8,8 @@ when a packet of the agent's has come to the user.
 from __future__ import annotations
 
 import tempfile
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from trioagent.config import MumbleConfig
 from trioagent.interfaces import Pcm, Room, VoicePacket
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 
 class Loudness(scripted.Loudness):
@@ -51,6 +52,15 @@ async def server() -> AsyncIterator[MumbleConfig]:
                 trust="ca",
                 ca_file=str(Path(folder) / "cert.pem"),
             )
+
+
+async def meeting(
+    stack: AsyncExitStack, *, mumble: bool
+) -> Callable[..., scripted.Conversation]:
+    """What makes a conversation: in this process, or on a server of its own."""
+    if not mumble:
+        return scripted.Conversation
+    return partial(Conversation, mumble=await stack.enter_async_context(server()))
 
 
 @attrs.define(eq=False)

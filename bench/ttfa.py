@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import os
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -56,10 +55,7 @@ async def measure(
 
     ttfas = []
     async with AsyncExitStack() as stack:
-        make = scripted.Conversation
-        if mumble:
-            server = await stack.enter_async_context(over_mumble.server())
-            make = partial(over_mumble.Conversation, mumble=server)
+        make = await over_mumble.meeting(stack, mumble=mumble)
         talk = make(
             scripted.config(early_start, **turn),
             known_early_s=KNOWN_EARLY_S if early_start == "prefix" else None,

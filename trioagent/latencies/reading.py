@@ -58,7 +58,6 @@ class LatencyFile:
         return [value for value in found if value is not None]
 
 
-_METRIC_KEYS = frozenset(m.key for m in METRICS)
 _WAIT_KEYS = frozenset(w.key for w in WAITS)
 
 
