@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from providers.asr import sherpa, wyoming
+from providers.wyoming import servers
 from tests.asyncio_wyoming import asyncio_server, recognizing
 from tests.contract.asr_contract import transcribe
 from tests.helpers_speech import TINY_MODEL, frames, say, silence
@@ -72,6 +73,25 @@ async def test_another_server_takes_over_in_the_middle_of_an_utterance(
     assert WEATHER.startswith(before[-1] if before else "")
     assert after[0] in ({before[-1]} | {WEATHER[: len(after[0])]} if before else {""})
     assert len(set(after)) > 2 or share > 0.5
+
+
+async def test_a_server_that_was_silent_until_we_gave_up_is_not_asked_first_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A turn has less patience than `answer_timeout_s`."""
+    monkeypatch.setattr(servers, "STALLED_S", 0.05)
+    async with (
+        served_recognizer() as target,
+        unreliable(target) as first,
+        unreliable(target) as second,
+        client(first.uri, second.uri, answer_timeout_s=60.0) as recognizer,
+    ):
+        first.stalls = True
+        with trio.move_on_after(0.2) as patience:
+            await transcribe(recognizer, say(TIMER))
+        assert patience.cancelled_caught
+        with trio.fail_after(5):
+            assert await transcribe(recognizer, say(TIMER)) == TIMER
 
 
 async def test_it_takes_over_while_the_utterance_is_finished() -> None:

@@ -12,6 +12,7 @@ import trio
 
 from providers.asr import sherpa
 from providers.tts import espeak, wyoming
+from providers.wyoming import servers
 from tests.asyncio_wyoming import asyncio_server, speaking
 from tests.contract.asr_contract import transcribe
 from tests.helpers_speech import TINY_MODEL
@@ -146,6 +147,25 @@ async def test_another_server_takes_over_before_anything_was_heard(
         client(first, second, rate_hz=RATE_HZ, answer_timeout_s=0.3) as synthesizer,
     ):
         assert len(await say(synthesizer, TIMER)) == 640
+
+
+async def test_a_server_that_was_silent_until_we_gave_up_is_not_asked_first_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who waits for a phrase has less patience than `answer_timeout_s`."""
+    monkeypatch.setattr(servers, "STALLED_S", 0.05)
+    async with (
+        served_synthesizer() as target,
+        unreliable(target) as first,
+        unreliable(target) as second,
+        client(first.uri, second.uri, answer_timeout_s=60.0) as synthesizer,
+    ):
+        first.stalls = True
+        with trio.move_on_after(0.2) as patience:
+            await say(synthesizer, TIMER)
+        assert patience.cancelled_caught
+        with trio.fail_after(5):
+            assert len(await say(synthesizer, TIMER)) > 20_000
 
 
 async def test_what_was_heard_is_not_said_again_by_another_server() -> None:

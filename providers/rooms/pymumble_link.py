@@ -41,6 +41,14 @@ class PymumbleControl:
     _thread: PymumbleThread
     _inbox: Inbox[News]
 
+    @property
+    def figures(self) -> dict[str, int]:
+        """What waits between pymumble's thread and us, of this connection."""
+        return {
+            "pymumble_peak": self._inbox.peak,
+            "pymumble_dropped": self._inbox.dropped,
+        }
+
     async def receive(self) -> Message | LinkReady:
         """Return what comes next.
 

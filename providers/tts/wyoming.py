@@ -88,6 +88,7 @@ class WyomingSynthesizer:
         with self._servers.route() as route:
             while True:
                 link = await route.connect()
+                asked = trio.current_time()
                 speech = Incoming(audio, self._rate_hz)
                 try:
                     await self._ask(route, link, phrase)
@@ -99,6 +100,11 @@ class WyomingSynthesizer:
                     if speech.begun:
                         raise failure from error
                     continue
+                except BaseException:
+                    # Since its first sound it may be the listener who takes long.
+                    if not speech.begun:
+                        route.given_up(asked)
+                    raise
                 # The server is done; who listens may take long.
                 route.leave()
                 await speech.send_all_but(0)

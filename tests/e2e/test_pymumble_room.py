@@ -52,6 +52,8 @@ async def test_two_talk_to_each_other(murmur_server: OpenServer) -> None:
         heard = await exchange(one, two, 440.0)
         assert len(heard) == 20
         assert heard[-1].ends_talk
+        assert two.figures["pymumble_peak"] >= 1
+        assert two.figures["pymumble_dropped"] == 0
 
 
 @needs_pymumble

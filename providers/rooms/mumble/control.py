@@ -38,6 +38,11 @@ class ControlStream:
         """The TCP socket beneath."""
         return self._stream.transport_stream.socket
 
+    @property
+    def figures(self) -> dict[str, int]:
+        """What waits before it is received: nothing but what the socket holds."""
+        return {}
+
     async def receive(self) -> Message:
         """Return the next message that we know.
 

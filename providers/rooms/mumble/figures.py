@@ -46,6 +46,7 @@ def room_figures(
         "inbox_dropped": inbox.dropped,
         "inbox_texts_dropped": inbox.texts_dropped,
         "inbox_peak": inbox.peak,
+        **({} if link is None else link.figures),
         "users": 0 if link is None else link.users,
         "speakers": 0 if link is None else len(link.hearing.speakers),
         "udp_round_trip_ms": 0.0 if trip_s is None else round(trip_s * 1000, 1),

@@ -108,6 +108,11 @@ class Link:
         """How many are on the server, ourselves included."""
         return len(self._session.state.users)
 
+    @property
+    def figures(self) -> dict[str, int]:
+        """What waits in front of the link, if anything can."""
+        return self._session.control.figures
+
     def send_text(self, html: str, to: Speaker | None = None) -> bool:
         """Send one chat message to our channel, or to one user. False: it is dropped.
 
