@@ -23,6 +23,7 @@ import trio
 
 from bench import over_mumble, scripted, work
 from bench.agents import Row, conditions
+from bench.hold_ups import hold_ups
 from bench.printing import percentiles, report
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     load = os.getloadavg()[0]
-    report(trio.run(measure_both, args.turns), conditions(load), as_json=args.json)
+    with hold_ups() as held_up:
+        rows = trio.run(measure_both, args.turns)
+    report(rows, {**conditions(load), **held_up.row()}, as_json=args.json)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ measured is the agent.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -41,6 +42,8 @@ LOUD = 2500
 STEP = work.FRAME // 2
 # What Opus leaves of silence is less, and of a third of a step of noise more.
 AUDIBLE = 500
+# From the end of speech until a reply has ended, and more.
+_RECENT = round(6 / work.FRAME_S)
 _HOLD_MS = work.HOLD_S * 1000
 _TURN = TurnConfig(hold_ms=_HOLD_MS, min_hold_ms=_HOLD_MS, max_hold_ms=_HOLD_MS)
 EARLY_STARTS = {
@@ -73,6 +76,14 @@ class Frame:
 
     time: float
     last: bool
+
+
+@attrs.frozen
+class Tick:
+    """A frame that the user handed over: when, and how much too late."""
+
+    time: float
+    late_s: float
 
 
 @attrs.define(eq=False)
@@ -245,6 +256,9 @@ class Conversation:
     """When the last speech sample of each utterance was handed over."""
     began: list[float] = attrs.Factory(list)
     """When the first frame of each utterance was handed over."""
+    _recent: deque[Tick] = attrs.Factory(lambda: deque(maxlen=_RECENT))
+    _frames: int = 0
+    _earliest: float = math.inf
     _utterances: Iterator[work.Spoken] = attrs.field(init=False)
     _speech: deque[Pcm] = attrs.Factory(deque)
     _finished: trio.Event = attrs.Factory(trio.Event)
@@ -279,6 +293,16 @@ class Conversation:
         await self._finished.wait()
         return len(self.spoke_until) - 1
 
+    def late_s(self, since: float, until: float) -> float:
+        """The most that a frame of the user's was late, in some of the last seconds.
+
+        For so long the whole process stood still, or served others.
+        """
+        # What made a frame late made the next one of the user's late, too.
+        end = until + work.FRAME_S
+        late = [tick.late_s for tick in self._recent if since < tick.time <= end]
+        return max(late, default=0.0)
+
     def hand_over(self, pcm: Pcm, now: float) -> None:
         """A frame of the user's comes to the agent."""
         self.sink.put(VoicePacket(ANA, pcm, ends_talk=False, time=now))
@@ -290,9 +314,17 @@ class Conversation:
 
     def _take(self, pcm: Pcm, now: float) -> None:
         self.hand_over(pcm, now)
+        self._note(now)
         if pcm[0]:
             if len(self.began) == len(self.spoke_until):
                 self.began.append(now)
             if not self._speech:
                 self.spoke_until.append(now)
                 self._finished.set()
+
+    def _note(self, now: float) -> None:
+        """Note how late the frame is, by the one that was the least late so far."""
+        began = now - self._frames * work.FRAME_S
+        self._frames += 1
+        self._earliest = min(self._earliest, began)
+        self._recent.append(Tick(now, began - self._earliest))

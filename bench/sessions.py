@@ -23,6 +23,7 @@ import trio
 
 from bench import floor, scripted, work
 from bench.agents import Row, conditions
+from bench.hold_ups import hold_ups
 from bench.printing import percentiles, report
 from trioagent.app import open_vad
 from trioagent.config import Config, VadConfig
@@ -169,11 +170,12 @@ def main() -> None:
     args = parser.parse_args()
     load = os.getloadavg()[0]
     rows = [trio.run(memory, 20)]
-    for sessions in args.sessions:
-        by_hand = floor.measure(args.turns, sessions)
-        rows.append({"by hand": True, **by_hand})
-        rows.append(trio.run(measure, sessions, args.turns, args.vad))
-    report(rows, conditions(load), as_json=args.json)
+    with hold_ups() as held_up:
+        for sessions in args.sessions:
+            by_hand = floor.measure(args.turns, sessions)
+            rows.append({"by hand": True, **by_hand})
+            rows.append(trio.run(measure, sessions, args.turns, args.vad))
+    report(rows, {**conditions(load), **held_up.row()}, as_json=args.json)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@
 overhead is that less the critical path of the work itself (`bench.work`). Each way to
 start early is a conversation of its own, in process and through a real murmurd, where
 the sink is a client that listens; `bench.floor` is the same work by hand. The seven
-conversations run at once. With drafts on hypotheses ("prefix"), those have all the
-words 150 to 350 ms before the speech ends.
+conversations run at once. `user_late_ms` is how late the user's own frames were in that
+time, at most: what holds all up holds the reply up, too. With drafts on hypotheses
+("prefix"), those have all the words 150 to 350 ms before the speech ends.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import trio
 
 from bench import floor, over_mumble, scripted, work
 from bench.agents import Row, conditions
+from bench.hold_ups import hold_ups
 from bench.printing import percentiles, report
 from trioagent.decisions.text import same_words
 from trioagent.journal.latency import counts
@@ -53,7 +55,7 @@ async def measure(
             for key in costs:
                 costs[key] += counted[key]
 
-    ttfas = []
+    ttfas, late = [], []
     async with AsyncExitStack() as stack:
         make = await over_mumble.meeting(stack, mumble=mumble)
         talk = make(
@@ -67,11 +69,14 @@ async def measure(
             number = await talk.say()
             frames = await talk.sink.spurt()
             await trio.sleep(SETTLE_S)
-            ttfas.append((frames[0].time - talk.spoke_until[number]) * 1000)
+            spoke_until, began = talk.spoke_until[number], frames[0].time
+            ttfas.append((began - spoke_until) * 1000)
+            late.append(talk.late_s(spoke_until, began) * 1000)
     return {
         "early_start": early_start,
         "heard": "by a client of murmurd" if mumble else "in process",
         **row(ttfas, PATHS_S[early_start]),
+        "user_late_ms": percentiles(late),
         "drafts_per_turn": round(costs["drafts"] / turns, 2),
         "tokens_discarded_per_turn": round(costs["tokens_discarded"] / turns, 1),
         "underruns": costs["underruns"],
@@ -130,8 +135,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     load = os.getloadavg()[0]
-    rows = trio.run(measure_all, args.turns)
-    report(rows, conditions(load), as_json=args.json)
+    with hold_ups() as held_up:
+        rows = trio.run(measure_all, args.turns)
+    report(rows, {**conditions(load), **held_up.row()}, as_json=args.json)
 
 
 if __name__ == "__main__":
