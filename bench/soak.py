@@ -27,11 +27,11 @@ import random
 import sys
 import tempfile
 import time
-from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 import trio
 from trio.testing import MockClock
 
@@ -65,8 +65,9 @@ async def talk(
         chunker=ChunkerConfig(first_min_chars=1, min_chars=1),
     )
     rng = random.Random(args.seed)
-    # As plain doubles: what is kept of looking must not be seen when looking.
-    seen = array("d")
+    # With room for all: what is kept of looking must not be seen when looking.
+    seen, count = np.zeros((args.virtual // args.every + 2, _COLUMNS)), 0
+    last: Vitals | None = None
     told = time.perf_counter()
     async with trio.open_nursery() as nursery:
         latency_file = folder / "latency.jsonl"
@@ -76,14 +77,15 @@ async def talk(
             await converse(stage, conversation(rng, args.seed, MOMENTS).script)
             await visits(stage, rng, VISITORS)
             await settled(stage)
-            if not seen or stage.turns - seen[-_COLUMNS] >= args.every:
-                seen.extend(attrs.astuple(vitals(stage.turns)))
+            if last is None or stage.turns - last.turns >= args.every:
+                last = vitals(stage.turns)
+                seen[count] = attrs.astuple(last)
+                count += 1
             if time.perf_counter() - told > PROGRESS_S:
                 told = time.perf_counter()
-                print(seen[-_COLUMNS:], file=sys.stderr, flush=True)
+                print(last, file=sys.stderr, flush=True)
         nursery.cancel_scope.cancel()
-    looks = range(0, len(seen), _COLUMNS)
-    return stage, [Vitals(*seen[start : start + _COLUMNS]) for start in looks]
+    return stage, [Vitals(*look) for look in seen[:count].tolist()]
 
 
 def virtual(args: argparse.Namespace) -> tuple[Row, dict[str, Slope]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import trio
 
@@ -49,3 +50,14 @@ async def test_names_that_python_remembers_are_no_growth() -> None:
     del name, names
     after = await look()
     assert after.blocks == pytest.approx(before.blocks, abs=200)
+
+
+async def test_small_buffers_that_numpy_keeps_are_no_growth() -> None:
+    before = await look()
+    if not before.native_kib:
+        pytest.skip("this C library does not tell what it has given out")
+    for size in range(1, 1024):
+        held = [np.zeros(size, np.uint8) for _ in range(10)]
+        del held
+    after = await look()
+    assert after.native_kib == pytest.approx(before.native_kib, abs=256)
