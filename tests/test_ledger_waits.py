@@ -138,6 +138,12 @@ class Somebody:
     audible: bool = False
     interrupted: bool = False
 
+    def duck(self, *, by: str) -> None:
+        """It has nothing to say."""
+
+    def restore(self) -> None:
+        """It has nothing to say."""
+
 
 @asynccontextmanager
 async def floor_held(scene: Scene, until: float) -> AsyncIterator[None]:

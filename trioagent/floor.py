@@ -68,25 +68,33 @@ class Floor:
     echo: EchoJudge
     company: Company
     holder: Replying | None = None
-    taken_at: float = -math.inf
-    """When the holder took it."""
+    sounds_since: float = math.inf
+    """When the holder's reply began to be heard; infinite if none is."""
     closed: bool = False
     """Whether nobody takes it any more."""
     echoing: set[int] = attrs.Factory(set)
+    _voices: dict[Claim, None] = attrs.Factory(dict)
+    """Whose speakers talk now, in their order."""
     _claims: set[Claim] = attrs.Factory(set)
+    """For which the holder's reply holds its breath."""
     _queue: trio.StrictFIFOLock = attrs.Factory(trio.StrictFIFOLock)
 
     @asynccontextmanager
     async def held_by(self, turn: Replying) -> AsyncIterator[None]:
-        """Wait for the floor; leaving the block hands it to the next turn."""
+        """Wait for the floor; leaving the block hands it to the next turn.
+
+        Whoever talks already and may interrupt it holds it up before its first frame.
+        """
         async with self._queue:
             if self.closed:
                 await trio.sleep_forever()
-            self.holder, self.taken_at = turn, trio.current_time()
+            self.holder = turn
+            for claim in self._voices:
+                self._hold_for(claim)
             try:
                 yield
             finally:
-                self.holder = None
+                self.holder, self.sounds_since = None, math.inf
                 self._claims.clear()
 
     async def close(self) -> None:
@@ -102,22 +110,22 @@ class Floor:
         holder = self.holder
         return holder if holder is not None and holder.audible else None
 
+    def sounds(self) -> None:
+        """The holder's reply is heard from now on."""
+        self.sounds_since = trio.current_time()
+
     def contest(self, claim: Claim) -> Replying | None:
-        """The reply that `claim` may interrupt; it holds its breath from now on."""
-        speaking = self.contested(claim)
-        if speaking is not None:
-            self._claims.add(claim)
-            speaking.duck(by=claim.turn.speaker.name)
-        return speaking
+        """The reply that `claim` may interrupt; it holds its breath from now on.
+
+        One that is not heard yet does, too, but cannot be interrupted: None.
+        """
+        self._voices[claim] = None
+        self._hold_for(claim)
+        return self.contested(claim)
 
     def contested(self, claim: Claim) -> Replying | None:
         """The reply that `claim` may interrupt, if one is being heard."""
-        speaking = self.speaking
-        if speaking is None or speaking is claim.turn:
-            return None
-        who, addressee = claim.turn.speaker, speaking.speaker
-        allowed = self.barge_in.allowed(who.id, addressee.id)
-        return speaking if allowed and self.company.contests(who, addressee) else None
+        return self.speaking if self._is_against(claim) else None
 
     def called(self, claim: Claim, text: str) -> Replying | None:
         """The reply that `claim` may interrupt because its words call the agent."""
@@ -138,11 +146,29 @@ class Floor:
         self.company.forget(speaker_id)
         self.echo.forget(now)
 
+    def silent(self, claim: Claim) -> None:
+        """Its speaker does not talk now: the next reply need not wait."""
+        self._voices.pop(claim, None)
+
     def dismiss(self, claim: Claim) -> None:
         """It was nothing, so far: the reply goes on, unless somebody else claims."""
+        self.silent(claim)
         self._claims.discard(claim)
-        if not self._claims and self.speaking is not None:
-            self.speaking.restore()
+        if not self._claims and self.holder is not None:
+            self.holder.restore()
+
+    def _hold_for(self, claim: Claim) -> None:
+        if self.holder is not None and self._is_against(claim):
+            self._claims.add(claim)
+            self.holder.duck(by=claim.turn.speaker.name)
+
+    def _is_against(self, claim: Claim) -> bool:
+        """Whether this claim's voice is one against the holder's reply."""
+        holder, who = self.holder, claim.turn.speaker
+        if holder is None or holder is claim.turn:
+            return False
+        allowed = self.barge_in.allowed(who.id, holder.speaker.id)
+        return allowed and self.company.contests(who, holder.speaker)
 
 
 @attrs.define(eq=False)
@@ -167,15 +193,24 @@ class Claim:
         reply = self.floor.contested(self) or self.floor.called(self, text)
         self._judge(reply, speech_s, text)
 
+    def pause(self, text: str) -> None:
+        """Silence after `text`, and no words are outstanding.
+
+        Who has been talking since before the reply may finish: this may be a breath.
+        """
+        is_nothing = not words_of(text) or self._is_backchannel(text)
+        if is_nothing or not self._came_first:
+            self.quiet()
+
     def quiet(self) -> None:
-        """Silence, and no words are outstanding."""
+        """Its speaker says nothing more, or said nothing at all."""
         self.floor.dismiss(self)
 
     def final(self, text: str) -> None:
         """All its words are known and no echo: no reply holds its breath any more."""
         reply = self.floor.contested(self) if self.floor.held_for(self) else None
-        backchannels = self.floor.barge_in.config.backchannels
-        nothing = self._came_first or is_backchannel(text, backchannels)
+        nothing = self._came_first or self._is_backchannel(text)
+        self.floor.silent(self)
         if reply is not None and not nothing:
             reply.interrupt("barge-in", by=self.turn.speaker.name)
         else:
@@ -188,14 +223,17 @@ class Claim:
         self.floor.echoing.add(self.turn.speaker.id)
         return True
 
+    def _is_backchannel(self, text: str) -> bool:
+        return is_backchannel(text, self.floor.barge_in.config.backchannels)
+
     @property
     def _came_first(self) -> bool:
-        """Whether its speaker was talking already when the reply began.
+        """Whether its speaker was talking already when the reply began to be heard.
 
         Not against the reply then: it holds its breath until they have finished, goes
         on, and theirs is next.
         """
-        return self.onset < self.floor.taken_at
+        return self.onset < self.floor.sounds_since
 
     def _judge(self, reply: Replying | None, speech_s: float, text: str) -> None:
         if reply is None or self._came_first:

@@ -49,6 +49,8 @@ class Turn:
     _unheard: int = 0
     """Utterances that have begun and whose words are not known yet."""
     _ignored: str = ""
+    _playing: Draft | None = None
+    """What is heard, or is about to be."""
     _played: Draft | None = None
     _over: bool = False
     _interruption: tuple[str, str] | None = None
@@ -100,6 +102,7 @@ class Turn:
         if draft.discarded or self._unheard:
             return False
         self._played, self.audible = draft, True
+        self.conversation.floor.sounds()
         self.journal.record("first_frame", draft=draft.number)
         return True
 
@@ -115,8 +118,8 @@ class Turn:
         if self.held:
             self.held = False
             self.journal.record("restored")
-            if self._played is not None:
-                self._played.changed()
+            if self._playing is not None:
+                self._playing.changed()
 
     async def sentence_over(self) -> None:
         """Return when the sentence that is being heard is over, or the reply is."""
@@ -188,6 +191,8 @@ class Turn:
         shared = self.conversation
         reply = Reply(self, draft, shared.floor.echo)
         playback = Playback(draft, shared.room, self.journal, reply)
+        self._playing = draft
+        self.restore()  # an earlier draft's breath was held until its speaker went on
         draft.commit()
         with trio.move_on_after(shared.config.max_wait_s) as waiting:
             async with shared.floor.held_by(self):

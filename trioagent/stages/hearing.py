@@ -47,8 +47,8 @@ class Claim(Protocol):
         """The recognizer knows more."""
         ...
 
-    def quiet(self) -> None:
-        """Silence, and no words are outstanding."""
+    def pause(self, text: str) -> None:
+        """Silence after `text`, and no words are outstanding."""
         ...
 
 
@@ -159,13 +159,13 @@ class Hearing:
     async def _pause(self, transcripts: trio.MemorySendChannel[Transcript]) -> bool:
         """Tell of the pause; True if that took time, in which all may have changed."""
         if self._deaf:
-            self.claim.quiet()
+            self.claim.pause(self.text)
             return False
         if not self._flushed:
             self._flushed = True
             self._queue(np.zeros(int(FLUSH_S * HEARING_RATE_HZ), np.int16))
         if not self._pending and not self._feeding:
-            self.claim.quiet()
+            self.claim.pause(self.text)
         if self._announced == self.text:
             return False
         self._announced = self.text
