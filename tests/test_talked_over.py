@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -26,10 +27,16 @@ STORY_S = 10 * WORD_S
 HOLD_S = 0.3
 
 
-async def ask_while_ben_talks(scene: Scene, told: str = STORY) -> None:
-    """Ben begins 0.2 s before Ana has asked her question; returns when he ends."""
+async def ask_while_ben_talks(
+    scene: Scene, told: str = STORY, *, terminator: bool = True
+) -> None:
+    """Ben begins 0.2 s before Ana has asked her question; returns when he ends.
+
+    Without a terminator her reply is ready long before the hold is over.
+    """
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(scene.say, QUESTION)
+        ask = partial(scene.say, QUESTION, terminator=terminator)
+        nursery.start_soon(ask)
         await trio.sleep(2 * WORD_S - 0.2)
         await scene.say(told, BEN)
 
@@ -40,11 +47,12 @@ def waits(scene: Scene, turn: int) -> dict[str, float]:
     return charges
 
 
+@pytest.mark.parametrize("key", [True, False], ids=["push-to-talk", "voice"])
 async def test_it_begins_when_they_are_quiet_and_then_they_are_answered(
-    autojump_clock: MockClock,
+    key: bool, autojump_clock: MockClock
 ) -> None:
     async with running(Scene()) as scene:
-        await ask_while_ben_talks(scene)
+        await ask_while_ben_talks(scene, terminator=key)
         quiet = trio.current_time()
         assert not scene.room.frames
         await trio.sleep(20)
@@ -116,8 +124,15 @@ async def test_who_leaves_in_mid_sentence_is_not_waited_for(
     assert ("Ana", QUESTION, ANSWER) in scene.heard
 
 
-async def test_a_breath_is_not_the_end(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("answered", [0, 1], ids=["first", "after a reply"])
+async def test_a_breath_is_not_the_end(
+    answered: int, autojump_clock: MockClock
+) -> None:
     async with running(Scene()) as scene:
+        for _ in range(answered):
+            await scene.say("hello there")
+            await trio.sleep(5)
+        before = len(scene.room.frames)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(scene.say, QUESTION)
             await trio.sleep(2 * WORD_S - 0.2)
@@ -125,29 +140,76 @@ async def test_a_breath_is_not_the_end(autojump_clock: MockClock) -> None:
             await trio.sleep(HOLD_S - 0.05)
             await scene.say("four five six", BEN, terminator=False)
         quiet = trio.current_time()
-        assert not scene.room.frames
+        assert len(scene.room.frames) == before
         await trio.sleep(20)
-    assert scene.room.frames[0].time == pytest.approx(quiet + HOLD_S, abs=0.05)
-    assert len(scene.talk_spurts) == 2
-    assert scene.heard[1][1] == "one two three four five six"
+    first = scene.room.frames[before]
+    assert first.time == pytest.approx(quiet + HOLD_S, abs=0.05)
+    assert len(scene.talk_spurts) == answered + 2
+    assert scene.heard[-1][1] == "one two three four five six"
 
 
-@pytest.mark.parametrize("broken", [False, True], ids=["no words", "no recognizer"])
-async def test_noise_is_waited_for_until_it_pauses(
-    broken: bool, autojump_clock: MockClock
+NOISE = np.full(HEARING_RATE_HZ, -1, np.int16)
+
+
+@pytest.mark.parametrize("what", ["no words", "no recognizer", "a backchannel"])
+async def test_what_is_no_speech_is_waited_for_until_it_pauses(
+    what: str, autojump_clock: MockClock
 ) -> None:
     async with running(Scene()) as scene:
+        sound = scene.words("yeah okay") if what == "a backchannel" else NOISE
         async with trio.open_nursery() as nursery:
             nursery.start_soon(scene.say, QUESTION)
-            await trio.sleep(2 * WORD_S + 0.1)
-            if broken:
+            await trio.sleep(2 * WORD_S + 0.05)
+            if what == "no recognizer":
                 scene.recognizer.fail = ProviderError("out of memory")
-            noise = np.full(HEARING_RATE_HZ, -1, np.int16)
-            await scene.room.say(BEN, noise, terminator=False)
+            await scene.room.say(BEN, sound, terminator=False)
         quiet = trio.current_time()
         await trio.sleep(20)
     assert quiet < scene.room.frames[0].time < quiet + HOLD_S
     assert scene.heard[0] == ("Ana", QUESTION, ANSWER)
+
+
+async def test_who_has_interrupted_holds_up_nobody_else(
+    autojump_clock: MockClock,
+) -> None:
+    """Ben stops Ana's reply with his last word, and Cleo's has waited."""
+    config = attrs.evolve(
+        CONFIG, barge_in=BargeInConfig(confirm_ms=5000, min_words=9, urgent=())
+    )
+    scene = Scene(config)
+    scene.model.replies[QUESTION] = f"{STORY}."
+    async with running(scene):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scene.say, QUESTION)
+            nursery.start_soon(scene.say, "good morning", Speaker(3, "Cleo"))
+        await trio.sleep(1)
+        await scene.say("not so much", BEN)
+        stopped = trio.current_time()
+        await trio.sleep(20)
+    assert [speaker for speaker, _, _ in scene.heard] == ["Ana", "Cleo", "Ben"]
+    assert scene.heard[0][2] != f"{STORY}."
+    cleo = scene.talk_spurts[-2][0]
+    assert cleo.time == pytest.approx(stopped, abs=0.1)
+
+
+async def test_a_breath_held_for_who_has_finished_meanwhile_is_let_go(
+    autojump_clock: MockClock,
+) -> None:
+    """Ana goes on while Ben holds up her reply, and talks longer than he does."""
+    async with running(Scene()) as scene:
+        async with trio.open_nursery() as nursery:
+            told = partial(ask_while_ben_talks, scene, "one two three four")
+            nursery.start_soon(told)
+            await trio.sleep(1.4)
+            assert "ducked" in scene.names(1)
+            await scene.say(STORY)
+        await trio.sleep(20)
+    assert (
+        "Ana",
+        f"{QUESTION} {STORY}",
+        f"you said {QUESTION} {STORY}.",
+    ) in scene.heard
+    assert len(scene.heard) == 2
 
 
 async def test_its_own_speaker_goes_on_in_the_same_turn_meanwhile(
