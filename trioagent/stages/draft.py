@@ -223,7 +223,7 @@ class Draft:
         if self.buffer.cursor == 0 and self.buffer.level_s == 0:
             self.journal.record("tts_first_audio", draft=self.number)
         self.buffer.put(speech.pcm, speech.words)
-        self.journal.peak("audio_ms", self.buffer.level_s * 1000)
+        self.journal.peak("audio_ms", round(self.buffer.level_s * 1000, 1))
         self.changed()
 
     def _failed(self, error: ProviderError) -> None:
