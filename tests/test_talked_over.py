@@ -181,6 +181,7 @@ async def test_who_has_interrupted_holds_up_nobody_else(
     async with running(scene):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(scene.say, QUESTION)
+            await trio.sleep(0.05)
             nursery.start_soon(scene.say, "good morning", Speaker(3, "Cleo"))
         await trio.sleep(1)
         await scene.say("not so much", BEN)
