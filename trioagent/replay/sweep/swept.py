@@ -137,7 +137,8 @@ class SweptRun(trio.abc.Instrument):
             yield f"a {what} is open"
         of_turn = (task for task in living_tasks() if turn_of(task) == turn)
         yield from _tasks_left(of_turn)
-        holders = [floor.holder, *(claim.turn for claim in floor._voices)]
+        claims = [*floor._voices, *floor._claims]
+        holders = [floor.holder, *(claim.turn for claim in claims)]
         if any(self._is(holder, turn) for holder in holders):
             yield "the turn has not let go of the floor"
 
@@ -153,7 +154,8 @@ class SweptRun(trio.abc.Instrument):
         yield from _tasks_left(set(living_tasks()) - self._tasks)
         if self._room.talking is not None:
             yield f"turn {self._room.talking}'s talk spurt has not ended"
-        if floor._queue.locked() or floor.holder is not None or floor._voices:
+        claims = floor._voices or floor._claims
+        if floor._queue.locked() or floor.holder is not None or claims:
             yield "somebody has the floor"
         for turn in {*agent.running, *agent.newest}:
             yield f"the agent still knows turn {turn}"
